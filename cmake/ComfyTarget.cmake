@@ -1,0 +1,62 @@
+#DEV-BEGIN
+macro(comfy_existing list)
+  set(kept)
+  foreach(f ${${list}})
+    if(IS_ABSOLUTE ${f} OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${f})
+      list(APPEND kept ${f})
+    else()
+      file(APPEND ${CMAKE_BINARY_DIR}/missing.txt "${CMAKE_CURRENT_SOURCE_DIR}/${f}\n")
+    endif()
+  endforeach()
+  file(WRITE ${CMAKE_BINARY_DIR}/empty.cpp "\n")
+  set(${list} ${kept})
+endmacro()
+#DEV-END
+# comfy_library(<name> SOURCES ... HEADERS ... [DEPS ...]) defines one layer of the program: a static
+# library comfy::<name> with the house flags. DEPS are the layers it may include (tools/check_layers.py
+# holds it to that) and the libraries it links.
+function(comfy_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS" ${ARGN})
+  comfy_existing(ARG_SOURCES) #DEV
+  if(NOT ARG_SOURCES) #DEV
+    set(ARG_SOURCES ${CMAKE_BINARY_DIR}/empty.cpp) #DEV
+  endif() #DEV
+  comfy_existing(ARG_HEADERS) #DEV
+  add_library(comfy_${name} STATIC ${ARG_SOURCES})
+  add_library(comfy::${name} ALIAS comfy_${name})
+  target_sources(comfy_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ARG_HEADERS})
+  set_target_properties(comfy_${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  target_link_libraries(comfy_${name} PUBLIC comfy_build_flags ${ARG_DEPS})
+endfunction()
+
+# comfy_test(<name> SOURCES ... [DEPS ...] [LABEL unit]) defines one GoogleTest program <name>_test.
+# It runs in the source folder's root, with the recorded data folder in COMFY_SHARED when there is one.
+function(comfy_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  comfy_existing(ARG_SOURCES) #DEV
+  if(NOT ARG_SOURCES) #DEV
+    set(ARG_SOURCES ${CMAKE_BINARY_DIR}/empty.cpp) #DEV
+  endif() #DEV
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  add_executable(${name}_test ${ARG_SOURCES})
+  target_link_libraries(${name}_test PRIVATE comfy_build_flags ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600)
+endfunction()
+
+add_library(comfy_build_flags INTERFACE)
+target_compile_features(comfy_build_flags INTERFACE cxx_std_20)
+target_include_directories(comfy_build_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(comfy_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                                              $<$<BOOL:${COMFY_WERROR}>:-Werror>)
+target_compile_definitions(comfy_build_flags INTERFACE _GLIBCXX_ASSERTIONS)
+if(COMFY_SANITIZE)
+  target_compile_options(comfy_build_flags INTERFACE -fsanitize=${COMFY_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(comfy_build_flags INTERFACE -fsanitize=${COMFY_SANITIZE})
+endif()
+find_program(COMFY_MOLD mold)
+if(COMFY_MOLD)
+  target_link_options(comfy_build_flags INTERFACE -fuse-ld=mold)
+endif()
