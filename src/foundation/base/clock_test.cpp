@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/clock.h"
 
+#include "foundation/base/rate_limit.h"
+
 #include "foundation/base/cancellation.h"
 #include "foundation/base/error.h"
 
@@ -30,6 +32,17 @@ TEST(Cancellation, IsSharedByCopiesAndThrowsInterrupted) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind, Error::Kind::interrupted);
   }
+}
+
+TEST(RateLimit, LetsABurstPassAndThenAtItsPace) {
+  ManualClock clock;
+  RateLimit limit{2, 10};
+  EXPECT_TRUE(limit.pass(clock.monotonic()));
+  EXPECT_TRUE(limit.pass(clock.monotonic()));
+  EXPECT_FALSE(limit.pass(clock.monotonic()));
+  clock.advance(std::chrono::milliseconds{100});
+  EXPECT_TRUE(limit.pass(clock.monotonic()));
+  EXPECT_FALSE(limit.pass(clock.monotonic()));
 }
 
 }  // namespace

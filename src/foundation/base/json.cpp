@@ -251,6 +251,10 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     throw Error(Error::Kind::too_large, fmt::format("expected JSON of at most {} bytes, found {}",
                                                     limits.max_bytes, text.size()));
+  // RapidJSON takes a zero byte for the end of the text and would not look behind it.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
+    throw Error(Error::Kind::invalid_input,
+                fmt::format("expected JSON, found an error at byte {}: a zero byte", zero));
   constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
                               rapidjson::kParseNanAndInfFlag |
                               rapidjson::kParseValidateEncodingFlag;

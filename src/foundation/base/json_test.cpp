@@ -81,5 +81,13 @@ TEST(PythonRepr, ShowsValuesAsASentenceWould) {
             R"(["it's", 'a"b', None, True, 1.5, {'k': 2}])");
 }
 
+TEST(Json, RefusesZeroBytesWhereverTheyStand) {
+  using namespace std::string_literals;
+  for (const std::string& text :
+       {"{}\0"s, "{}\0x"s, "{} \0{}"s, "\0{}"s, "{\0}"s, "\"a\0b\""s, "\0"s}) {
+    EXPECT_THROW(parse_json(text), Error) << text.size();
+  }
+}
+
 }  // namespace
 }  // namespace comfy
