@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "worker_program.h"
+
+#include "foundation/base/error.h"
+#include "foundation/link/socket/socket_server_link.h"
+#include "worker/attempts/compute.h"
+#include "worker/attempts/ledger.h"
+#include "worker/attempts/log.h"
+#include "worker/attempts/session.h"
+#include "worker/nodes/all.h"
+#include "worker_settings.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/sysinfo.h>
+#include <torch/headeronly/version.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace comfy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 100ms;
+constexpr auto kLastWords = 1000ms;
+constexpr std::chrono::hours kLedgerKept{24};
+// Of the machine's memory, for models kept between prompts.
+constexpr double kModelShare = 0.6;
+
+std::uint64_t total_memory() {
+  struct sysinfo info{};
+  ::sysinfo(&info);
+  return std::uint64_t{info.totalram} * info.mem_unit;
+}
+
+std::uint64_t available_memory() {
+  std::ifstream file{"/proc/meminfo"};
+  std::string name;
+  std::uint64_t kibibytes = 0;
+  for (std::string unit; file >> name >> kibibytes; std::getline(file, unit))
+    if (name == "MemAvailable:") return kibibytes * 1024;
+  return 0;
+}
+
+/// The processor as a device, as /system_stats shows it.
+Json devices() {
+  const std::uint64_t total = total_memory();
+  const std::uint64_t available = available_memory();
+  return Json::Array{Json::Object{{"name", "cpu"},
+                                  {"type", "cpu"},
+                                  {"index", nullptr},
+                                  {"vram_total", total},
+                                  {"vram_free", available},
+                                  {"torch_vram_total", total},
+                                  {"torch_vram_free", available}}};
+}
+
+/// Ends with the server, and before it when memory runs out.
+void tie_to_server() {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::ofstream{"/proc/self/oom_score_adj"} << "500";
+}
+
+/// Signals are taken one at a time, by the main thread alone.
+sigset_t take_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+attempts::SessionOptions session_options(const engine::Registry& registry) {
+  attempts::SessionOptions session;
+  session.hello = {.worker_id = fmt::format("worker-{}", ::getpid()),
+                   .build_id = TORCH_VERSION,
+                   .devices = devices(),
+                   .labels = Json::Object{{"torch", TORCH_VERSION}},
+                   .catalogue_hash = registry.catalogue().hash()};
+  session.catalogue = [&registry] { return registry.catalogue().to_json(); };
+  // What this process is in the middle of belongs to the server that started it.
+  session.on_server_lost = [] { ::_exit(0); };
+  return session;
+}
+
+void serve_signals(attempts::Session& session, const sigset_t& signals, double drain_seconds) {
+  const timespec patience{0, std::chrono::nanoseconds{kTick}.count()};
+  bool asked = false;
+  while (!session.ended()) {
+    const int number = sigtimedwait(&signals, nullptr, &patience);
+    if (number > 0) {
+      const bool at_once = asked || number == SIGINT;
+      asked = true;
+      session.drain(std::chrono::milliseconds{
+          at_once ? 0 : std::llround(std::max(0.0, drain_seconds) * 1000)});
+    }
+    session.tick();
+  }
+}
+
+}  // namespace
+
+void print_catalogue() {
+  engine::Registry registry;
+  nodes::register_all_nodes(registry);
+  fmt::print("{}\n", to_compact_json(registry.catalogue().to_json()));
+  if (std::fflush(stdout) != 0)
+    throw Error(Error::Kind::unavailable, "the catalogue was not written");
+}
+
+void work(const options::Options& options) {
+  tie_to_server();
+  const sigset_t signals = take_signals();
+  // The link comes first: it refuses a descriptor that is none before anything long is done.
+  const auto link = link::make_socket_server_link(options.link_fd);
+  engine::Registry registry;
+  nodes::register_all_nodes(registry);
+  const paths::Folders folders{folder_options(options)};
+  attempts::Ledger::sweep(folders.area(paths::Area::output).path(), kLedgerKept);
+  residency::Residency residency{
+      static_cast<std::size_t>(static_cast<double>(total_memory()) * kModelShare)};
+  nodes::Services services{
+      .folders = folders,
+      .residency = residency,
+      .precision = precision_policy(options),
+      .metadata = options.disable_metadata ? nodes::Metadata::left_out : nodes::Metadata::written,
+      .decode_limits = decode_limits(options)};
+  if (options.disable_pickle) services.pickles = formats::PickleFiles::refuse;
+  engine::ExecutorOptions executor_settings = executor_options(options);
+  executor_settings.on_out_of_memory = [&residency] { residency.free(); };
+  engine::Executor executor{registry, &services, executor_settings};
+  attempts::Compute compute{{.executor = executor,
+                             .folders = folders,
+                             .clock = system_clock(),
+                             .preview_method = options.preview_method,
+                             .previews = preview_options(options),
+                             .unload_models = [&residency] { residency.free(); },
+                             .devices = devices}};
+  attempts::Session session{session_options(registry), compute, system_clock()};
+  compute.attach(session);
+  session.connect(*link);
+  serve_signals(session, signals, options.drain_seconds);
+  link->flush(kLastWords);
+  // Threads that compute are not waited for: what they do no longer counts.
+  ::_exit(0);
+}
+
+}  // namespace comfy

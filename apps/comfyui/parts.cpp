@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "parts.h"
+
+#include "foundation/base/error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace comfy {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The path when it exists, else an empty one.
+fs::path existing(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? path : fs::path{};
+}
+
+/// The folders that hold workflow templates: the folder itself, or those of the packages in it
+/// (comfyui_workflow_templates_json for the texts, ..._media_* for thumbnails where installed).
+std::vector<fs::path> template_folders(const fs::path& folder) {
+  if (!existing(folder / "index.json").empty()) return {folder};
+  std::vector<fs::path> folders;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator{folder, ignored}) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("comfyui_workflow_templates_")) continue;
+    if (fs::path found = existing(entry.path() / "templates"); !found.empty()) {
+      folders.push_back(std::move(found));
+    }
+  }
+  std::ranges::sort(folders);
+  return folders;
+}
+
+}  // namespace
+
+fs::path program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+server::Parts find_parts(const fs::path& folder, const fs::path& web) {
+  const fs::path share = folder.parent_path() / "share" / "comfyui";
+  if (!web.empty() && existing(web / "index.html").empty()) {
+    throw Error{Error::Kind::invalid_input,
+                fmt::format("--front-end-root must be a folder with an index.html, got \"{}\"",
+                            web.string())};
+  }
+  server::Parts parts;
+  parts.web = web.empty() ? existing(share / "web") : web;
+  parts.docs = existing(share / "docs");
+  parts.templates = template_folders(share / "templates");
+  parts.extensions = existing(share / "extensions");
+  parts.catalogue = existing(share / "catalogue.json");
+  return parts;
+}
+
+}  // namespace comfy

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "frontend/server/settings.h"
+
+#include <filesystem>
+
+namespace comfy {
+
+/// The folder in which this program lies.
+std::filesystem::path program_folder();
+
+/// What lies beside the program: <folder>/../share/comfyui/{web,templates,docs,extensions} and
+/// catalogue.json. What is missing stays empty. `web` overrides the page's folder.
+server::Parts find_parts(const std::filesystem::path& folder, const std::filesystem::path& web);
+
+}  // namespace comfy

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "settings.h"
+
+#include "foundation/base/error.h"
+#include "foundation/base/log.h"
+#include "foundation/base/strings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace comfy {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The names of the flags that were given, without values: those may be paths or secrets. The
+/// editor would look for the manager's routes, which this server has not.
+std::vector<std::string> shown_arguments(const std::vector<std::string>& arguments) {
+  std::vector<std::string> shown{"comfyui"};
+  for (const std::string& argument : arguments) {
+    if (!argument.starts_with("--") || argument.starts_with("--enable-manager")) continue;
+    shown.push_back(argument.substr(0, argument.find('=')));
+  }
+  return shown;
+}
+
+fs::path absolute(const std::string& path) {
+  return path.empty() ? fs::path{} : fs::absolute(path);
+}
+
+fs::path base_folder(const options::Options& options) {
+  const std::string& given = options.cwd.empty() ? options.base_directory : options.cwd;
+  return given.empty() ? fs::current_path() : fs::absolute(given);
+}
+
+}  // namespace
+
+server::Settings server_settings(const options::Options& options,
+                                 const std::vector<std::string>& arguments) {
+  server::Settings settings;
+  settings.listen.clear();
+  for (const std::string_view address : split(options.listen, ',')) {
+    settings.listen.emplace_back(trim(address));
+  }
+  if (options.port < 0 || options.port > 65'535) {
+    throw Error{Error::Kind::invalid_input,
+                fmt::format("--port must lie in [0, 65535], got {}", options.port)};
+  }
+  settings.port = static_cast<std::uint16_t>(options.port);
+  settings.insecure_no_auth = options.insecure_no_auth;
+  if (!options.enable_cors_header.empty()) settings.cors_origin = options.enable_cors_header;
+  settings.compress_responses = options.enable_compress_response_body;
+  settings.multi_user = options.multi_user;
+  settings.allowed_hosts = options.allowed_host;
+  settings.allowed_origins = options.allowed_origin;
+  settings.external_address = options.external_address;
+  settings.arguments = shown_arguments(arguments);
+  constexpr double kMebibyte = 1024 * 1024;
+  if (!(options.max_upload_size > 0) || options.max_upload_size > 1024 * 1024) {
+    throw Error{Error::Kind::invalid_input,
+                fmt::format("--max-upload-size must lie in (0, 1048576] MB, got {}",
+                            options.max_upload_size)};
+  }
+  settings.limits.upload_body =
+      static_cast<std::size_t>(std::llround(options.max_upload_size * kMebibyte));
+  const auto bytes = [](double mebibytes) {
+    return static_cast<std::uint64_t>(std::max(mebibytes, 0.0) * kMebibyte);
+  };
+  settings.limits.min_free_space = bytes(options.min_free_space);
+  settings.limits.decode_memory = bytes(options.max_decode_memory);
+  settings.limits.image_text = bytes(options.max_image_text);
+  return settings;
+}
+
+paths::FolderOptions folder_options(const options::Options& options) {
+  paths::FolderOptions folders;
+  folders.base = base_folder(options);
+  folders.input = absolute(options.input_directory);
+  folders.output = absolute(options.output_directory);
+  folders.temp = absolute(options.temp_directory);
+  folders.user = absolute(options.user_directory);
+  for (const std::string& file : options.extra_model_paths_config) {
+    folders.extra_model_paths.push_back(absolute(file));
+  }
+  folders.links = options.follow_symlinks ? paths::Links::follow : paths::Links::refuse;
+  folders.per_user = options.multi_user;
+  return folders;
+}
+
+jobs::JobsOptions jobs_options(const options::Options& options) {
+  jobs::JobsOptions jobs;
+  jobs.max_queue_size = static_cast<std::size_t>(options.max_queue_size);
+  jobs.max_queue_per_user = static_cast<std::size_t>(options.max_queue_per_user);
+  jobs.max_attempts = options.max_attempts;
+  jobs.start_paused = options.start_paused;
+  jobs.stall = std::chrono::milliseconds{std::llround(options.stall_seconds * 1000)};
+  return jobs;
+}
+
+jobs::SqliteOptions store_options(const options::Options& options, const fs::path& user_directory) {
+  constexpr std::string_view kScheme = "sqlite:///";
+  jobs::SqliteOptions store;
+  store.file = user_directory / "comfyui-jobs.db";
+  if (!options.database_url.empty()) {
+    if (!options.database_url.starts_with(kScheme)) {
+      throw Error{Error::Kind::invalid_input,
+                  "--database-url must look like sqlite:///PATH; other stores are not offered yet"};
+    }
+    store.file = fs::absolute(options.database_url.substr(kScheme.size()));
+  }
+  store.history_max_jobs = static_cast<std::size_t>(options.history_max_jobs);
+  store.history_max_bytes = static_cast<std::uint64_t>(options.history_max_bytes);
+  return store;
+}
+
+std::size_t worker_count(const options::Options& options) {
+  if (options.workers == "auto") return 1;
+  std::size_t count = 0;
+  const char* end = options.workers.data() + options.workers.size();
+  const auto [last, error] = std::from_chars(options.workers.data(), end, count);
+  if (error != std::errc{} || last != end || count > 64) {
+    throw Error{
+        Error::Kind::invalid_input,
+        fmt::format("--workers must be auto or a number in [0, 64], got \"{}\"", options.workers)};
+  }
+  return count;
+}
+
+void set_up_log(const options::Options& options) {
+  const std::string& level =
+      options.logging_level.empty() ? options.verbose : options.logging_level;
+  if (level == "DEBUG") set_log_level(LogLevel::debug);
+  if (level == "WARNING") set_log_level(LogLevel::warn);
+  if (level == "ERROR" || level == "CRITICAL") set_log_level(LogLevel::error);
+  if (options.log_stdout) set_log_stream(LogStream::standard_output);
+}
+
+}  // namespace comfy

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "foundation/base/error.h"
+#include "foundation/base/fail_point.h"
+#include "foundation/base/ids.h"
+#include "frontend/jobs/dispatcher.h"
+#include "frontend/jobs/dispatcher_answered.h"
+#include "frontend/jobs/log.h"
+
+#include <utility>
+
+namespace comfy::jobs {
+namespace {
+
+constexpr std::size_t kTokenBytes = 16;
+constexpr std::size_t kMaxList = 256U << 20;  // of a catalogue, unpacked
+
+Json parse_or_empty(const std::string& text) {
+  return text.empty() ? Json{Json::Object{}} : parse_json(text, {.max_depth = 1024});
+}
+
+}  // namespace
+
+void Dispatcher::on_message(const link::WorkerKey& key, link::Message message) {
+  using link::Type;
+  try {
+    if (message.type == Type::catalogue) {
+      // Unpacked and read outside the mutex: it is long.
+      if (options_.catalogue.received)
+        options_.catalogue.received(message.body.string_or("hash", ""),
+                                    parse_json(link::inflate(message.binary, kMaxList)));
+      return;
+    }
+    const std::lock_guard lock{door_->mutex};
+    switch (message.type) {
+      case Type::hello:
+        return on_hello(key, message);
+      case Type::claim:
+        return on_claim(key, message.prompt_id);
+      case Type::renew:
+        return on_renew(key, message);
+      case Type::event:
+        return on_event(std::move(message));
+      case Type::preview:
+        return on_preview(std::move(message));
+      case Type::finish:
+        return on_finish(key, std::move(message));
+      case Type::release:
+        return on_release(key, message);
+      case Type::ping: {
+        link::Message pong;
+        pong.type = Type::pong;
+        return services_.link.send(key, std::move(pong));
+      }
+      default:
+        ++ignored_;
+    }
+  } catch (const Error& error) {
+    log.warn("a \"{}\" message of worker {} is passed over: {}", link::type_name(message.type), key,
+             error.message);
+    const std::lock_guard lock{door_->mutex};
+    ++ignored_;
+  }
+}
+
+void Dispatcher::on_hello(const link::WorkerKey& key, const link::Message& message) {
+  link::Hello hello = link::read_hello(message);
+  const bool is_new = !workers_.contains(key);
+  Worker& worker = workers_[key];
+  if (is_new) {
+    log.info("worker {} ({}) is ready", hello.worker_id, key);
+    ask_for_lists(key, hello);
+  }
+  for (const link::AttemptId& id : hello.running) {
+    if (!is_new) break;
+    worker.state = Worker::State::busy;
+    worker.prompt_id = id.prompt_id;
+    Running* running = find(id);
+    if (running == nullptr) {
+      // It stays busy until it says that it has stopped.
+      services_.link.send(key, link::to_message(link::Renewed{.id = id, .lost = true}));
+      continue;
+    }
+    running->worker = key;
+    running->renewed_at = services_.clock.monotonic();
+  }
+  worker.hello = std::move(hello);
+  dispatch();
+}
+
+void Dispatcher::ask_for_lists(const link::WorkerKey& key, const link::Hello& hello) {
+  const auto& known = options_.catalogue.known;
+  if (!known || hello.catalogue_hash.empty() || known(hello.catalogue_hash)) return;
+  link::Message need;
+  need.type = link::Type::need;
+  need.body["what"] = "catalogue";
+  services_.link.send(key, std::move(need));
+}
+
+void Dispatcher::on_worker_lost(const link::WorkerKey& key, const link::WorkerExit& exit) {
+  const std::lock_guard lock{door_->mutex};
+  workers_.erase(key);
+  std::vector<std::string> offered;
+  for (const auto& [id, offer] : offers_)
+    if (offer.worker == key && !offer.claiming) offered.push_back(id);
+  for (const std::string& id : offered) put_back(id);
+  for (auto& [id, running] : running_)
+    if (running.worker == key)
+      // What is ended by our own end is taken back, not held against the prompt.
+      lose(running, exit.reason, stopping_ ? Counted::no : Counted::yes);
+  dispatch();
+}
+
+void Dispatcher::dispatch() {
+  if (paused_ || stopping_ || services_.clock.monotonic() < store_trouble_until_) return;
+  for (auto& [key, worker] : workers_) {
+    if (worker.state != Worker::State::idle) continue;
+    std::optional<QueuedJob> job = lanes_.next(services_.clock.monotonic());
+    if (!job) return;
+    offer(key, worker, *std::move(job));
+  }
+}
+
+void Dispatcher::offer(const link::WorkerKey& key, Worker& worker, QueuedJob job) {
+  worker.state = Worker::State::busy;
+  worker.prompt_id = job.prompt_id;
+  link::Message message;
+  message.type = link::Type::job;
+  message.prompt_id = job.prompt_id;
+  services_.link.send(key, std::move(message));
+  const std::string id = job.prompt_id;
+  offers_[id] = {.job = std::move(job), .worker = key, .at = services_.clock.monotonic()};
+}
+
+void Dispatcher::put_back(const std::string& prompt_id) {
+  auto offer = offers_.extract(prompt_id);
+  if (offer.empty()) return;
+  lanes_.add(std::move(offer.mapped().job));
+}
+
+void Dispatcher::drop(const link::WorkerKey& key, const std::string& prompt_id) {
+  link::Message message;
+  message.type = link::Type::drop;
+  message.prompt_id = prompt_id;
+  services_.link.send(key, std::move(message));
+  set_idle(key, prompt_id);
+}
+
+void Dispatcher::set_idle(const link::WorkerKey& key, const std::string& prompt_id) {
+  const auto found = workers_.find(key);
+  if (found == workers_.end() || found->second.state == Worker::State::leaving) return;
+  Worker& worker = found->second;
+  if (worker.prompt_id != prompt_id) return;  // an old message; it is busy with another one
+  worker.state = Worker::State::idle;
+  worker.prompt_id.clear();
+}
+
+void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_id) {
+  const auto worker = workers_.find(key);
+  if (worker == workers_.end()) return;
+  if (const auto running = running_.find(prompt_id); running != running_.end()) {
+    // The same worker asks again because our answer was lost.
+    if (running->second.worker == key && !running->second.losing)
+      return services_.link.send(key, running->second.go);
+    return drop(key, prompt_id);
+  }
+  const auto other = running_.find(worker->second.prompt_id);
+  if (other != running_.end() && other->second.worker == key) return drop(key, prompt_id);
+  if (std::optional<QueuedJob> job = lanes_.remove(prompt_id))
+    offers_[prompt_id] = {.job = *std::move(job), .worker = key};
+  const auto offer = offers_.find(prompt_id);
+  if (offer == offers_.end() || stopping_) return drop(key, prompt_id);
+  if (offer->second.claiming) {
+    if (offer->second.worker != key) drop(key, prompt_id);
+    return;
+  }
+  if (offer->second.worker != key) set_idle(offer->second.worker, prompt_id);
+  offer->second.claiming = true;
+  offer->second.worker = key;
+  worker->second.state = Worker::State::busy;
+  worker->second.prompt_id = prompt_id;
+  const std::string token = random_hex(services_.random, kTokenBytes);
+  services_.store.claim({.prompt_id = prompt_id,
+                         .token = token,
+                         .worker = worker->second.hello.worker_id,
+                         .max_attempts = options_.max_attempts,
+                         .at = services_.clock.wall()},
+                        answered<std::optional<Claimed>>(
+                            [this, key, token, prompt_id](Answer<std::optional<Claimed>> answer) {
+                              on_claimed(key, token, std::move(answer), prompt_id);
+                            }));
+}
+
+void Dispatcher::on_claimed(const link::WorkerKey& key, const std::string& token,
+                            Answer<std::optional<Claimed>> answer, const std::string& prompt_id) {
+  auto offer = offers_.extract(prompt_id);
+  QueuedJob job = offer.empty() ? QueuedJob{.prompt_id = prompt_id} : std::move(offer.mapped().job);
+  if (!answer.succeeded()) {
+    is_store_trouble(answer.error());
+    log.warn("prompt {} was not handed out: {}", prompt_id, answer.error().message);
+    lanes_.add(std::move(job));
+    return drop(key, prompt_id);
+  }
+  std::optional<Claimed> claimed = std::move(answer).get();
+  if (!claimed) {
+    drop(key, prompt_id);
+    send_status();
+    return dispatch();
+  }
+  run(key, std::move(job), token, *std::move(claimed));
+}
+
+void Dispatcher::run(const link::WorkerKey& key, QueuedJob job, const std::string& token,
+                     Claimed claimed) {
+  const Time now = services_.clock.monotonic();
+  link::Go go{.id = {claimed.prompt_id, claimed.attempt, token},
+              .prompt = parse_or_empty(claimed.prompt),
+              .extra_data = parse_or_empty(claimed.extra_data),
+              .secrets = parse_or_empty(claimed.secrets),
+              .client_id = claimed.client_id,
+              .owner = claimed.owner};
+  const Json outputs = parse_json(claimed.outputs_to_execute);
+  for (const Json& output : outputs.as_array()) go.outputs.push_back(output.as_string());
+  const std::string preview = go.extra_data.string_or("preview_method", "");
+  Running& running = running_[claimed.prompt_id] = {
+      .job = std::move(job),
+      .id = go.id,
+      .worker = key,
+      .preview_asked = !preview.empty() && preview != "none" && preview != "default",
+      .renewed_at = now,
+      .progress_at = now,
+      .started_at = now};
+  const auto worker = workers_.find(key);
+  if (worker == workers_.end() || worker->second.state == Worker::State::leaving || stopping_)
+    return lose(running, "the worker left before the start", Counted::no);
+  running.go = link::to_message(go);
+  services_.link.send(key, running.go);
+  fail_point("after_delivery");
+  send_status();
+}
+
+}  // namespace comfy::jobs

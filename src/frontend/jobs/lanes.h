@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "foundation/base/clock.h"
+#include "frontend/jobs/store.h"
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+namespace comfy::jobs {
+
+/// The queue in memory, in the order in which jobs are handed out: highest class first; within it
+/// the user who has had the least run time lately; within a user the lowest number, then the
+/// oldest.
+class Lanes {
+ public:
+  void add(QueuedJob job);
+  /// Takes a job out; nothing when it is not here.
+  std::optional<QueuedJob> remove(const std::string& prompt_id);
+  /// Takes the next job out.
+  std::optional<QueuedJob> next(Clock::Monotonic now);
+  /// Notes that a user's job has run that long; it is half forgotten after ten minutes.
+  void charge(const std::string& owner, std::chrono::milliseconds ran, Clock::Monotonic now);
+
+  std::size_t size() const { return places_.size(); }
+  std::size_t size_of(const std::string& owner) const;
+  bool contains(const std::string& prompt_id) const { return places_.contains(prompt_id); }
+
+ private:
+  using Place = std::pair<double, std::int64_t>;  // number, sequence
+  using Lane = std::map<Place, QueuedJob>;
+  struct Usage {
+    double milliseconds = 0;
+    Clock::Monotonic at{};
+    std::uint64_t served = 0;  // when it was last served, to break ties
+  };
+  double usage_of(const std::string& owner, Clock::Monotonic now) const;
+
+  std::map<Class, std::map<std::string, Lane>> classes_;
+  std::unordered_map<std::string, std::pair<Class, std::pair<std::string, Place>>> places_;
+  std::unordered_map<std::string, std::size_t> sizes_;
+  std::unordered_map<std::string, Usage> usage_;
+  std::uint64_t served_ = 0;
+};
+
+}  // namespace comfy::jobs

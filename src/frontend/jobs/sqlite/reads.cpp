@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "frontend/jobs/sqlite/reads.h"
+
+#include "foundation/base/strings.h"
+#include "frontend/jobs/sqlite/changes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace comfy::jobs {
+namespace {
+
+constexpr std::string_view kShort =
+    "SELECT prompt_id, owner, state, number_text, created, started, ended, outputs_count,"
+    " preview_output, workflow_id, error";
+constexpr std::string_view kLong =
+    ", prompt, extra_data, outputs_to_execute, outputs, meta, status";
+constexpr std::int64_t kNoLimit = -1;
+
+JobRecord read_short(const Statement& row) {
+  JobRecord record{.prompt_id = row.text(0),
+                   .owner = row.text(1),
+                   .state = state_of(row.text(2)),
+                   .number = row.text(3),
+                   .error = row.text(10),
+                   .preview_output = row.text(8),
+                   .workflow_id = row.text(9),
+                   .outputs_count = row.integer(7),
+                   .created = WallTime{row.integer(4)}};
+  if (!row.is_null(5)) record.started = WallTime{row.integer(5)};
+  if (!row.is_null(6)) record.ended = WallTime{row.integer(6)};
+  return record;
+}
+
+JobRecord read_long(const Statement& row) {
+  JobRecord record = read_short(row);
+  record.prompt = row.text(11);
+  record.extra_data = row.text(12);
+  record.outputs_to_execute = row.text(13);
+  record.outputs = row.text(14);
+  record.meta = row.text(15);
+  record.status = row.text(16);
+  return record;
+}
+
+std::vector<JobRecord> rows(Statement& statement, JobRecord (*read)(const Statement&)) {
+  std::vector<JobRecord> records;
+  while (statement.step()) records.push_back(read(statement));
+  return records;
+}
+
+std::int64_t limit_of(std::size_t limit) {
+  return limit == 0 ? kNoLimit : static_cast<std::int64_t>(limit);
+}
+
+/// The condition of a page of jobs; its parameters are ?1 owner and ?2 workflow id. State names
+/// come from our own table, so they may stand in the text.
+std::string condition_of(const JobPage& page) {
+  std::string condition = " WHERE (?1 = '' OR owner = ?1) AND (?2 = '' OR workflow_id = ?2)";
+  if (page.states.empty()) return condition;
+  std::vector<std::string> names;
+  for (const State state : page.states) names.push_back(fmt::format("'{}'", state_name(state)));
+  return condition + " AND state IN (" + join(names, ", ") + ")";
+}
+
+}  // namespace
+
+std::vector<QueuedJob> read_queued_jobs(Database& database) {
+  Statement row = database.prepare(
+      "SELECT prompt_id, owner, class, number, sequence, client_id, expires FROM job"
+      " WHERE state = 'queued' ORDER BY class, number, sequence");
+  std::vector<QueuedJob> jobs;
+  while (row.step()) {
+    jobs.push_back({.prompt_id = row.text(0),
+                    .owner = row.text(1),
+                    .job_class = static_cast<Class>(row.integer(2)),
+                    .number = row.real(3),
+                    .sequence = row.integer(4),
+                    .client_id = row.text(5)});
+    if (!row.is_null(6)) jobs.back().expires = WallTime{row.integer(6)};
+  }
+  return jobs;
+}
+
+std::vector<OpenAttempt> read_open_attempts(Database& database) {
+  Statement row = database.prepare(
+      "SELECT job.prompt_id, owner, class, job.number, sequence, client_id, attempts, "
+      "attempt_token,"
+      " worker, cancel_requested FROM job JOIN attempt ON attempt.token = job.attempt_token"
+      " WHERE state = 'running'");
+  std::vector<OpenAttempt> attempts;
+  while (row.step())
+    attempts.push_back({.job = {.prompt_id = row.text(0),
+                                .owner = row.text(1),
+                                .job_class = static_cast<Class>(row.integer(2)),
+                                .number = row.real(3),
+                                .sequence = row.integer(4),
+                                .client_id = row.text(5)},
+                        .attempt = static_cast<int>(row.integer(6)),
+                        .token = row.text(7),
+                        .worker = row.text(8),
+                        .cancel_requested = row.integer(9) != 0});
+  return attempts;
+}
+
+std::vector<JobRecord> read_queue(Database& database, const std::string& owner) {
+  Statement row = database.prepare(
+      fmt::format("{}{} FROM job WHERE state IN ('queued', 'running') AND (?1 = '' OR owner = ?1)"
+                  " ORDER BY state = 'queued', class, number, sequence",
+                  kShort, kLong));
+  row.bind(owner);
+  return rows(row, read_long);
+}
+
+std::vector<JobRecord> read_history(Database& database, const HistoryPage& page) {
+  Statement row = database.prepare(
+      fmt::format("{}{} FROM job WHERE finish_order IS NOT NULL AND in_history = 1"
+                  " AND (?1 = '' OR owner = ?1) ORDER BY finish_order {} LIMIT ?2 OFFSET ?3",
+                  kShort, kLong, page.from_newest ? "DESC" : "ASC"));
+  row.bind(page.owner)
+      .bind(static_cast<std::int64_t>(page.limit))
+      .bind(page.from_newest ? 0 : static_cast<std::int64_t>(page.offset));
+  std::vector<JobRecord> records = rows(row, read_long);
+  if (page.from_newest) std::reverse(records.begin(), records.end());
+  return records;
+}
+
+std::optional<JobRecord> read_job(Database& database, std::string_view prompt_id) {
+  Statement row = database.prepare(fmt::format("{}{} FROM job WHERE prompt_id = ?", kShort, kLong));
+  if (!row.bind(prompt_id).step()) return {};
+  return read_long(row);
+}
+
+std::vector<JobRecord> read_list(Database& database, const JobPage& page) {
+  const char* direction = page.ascending ? "ASC" : "DESC";
+  const std::string order = page.by_duration
+                                ? fmt::format("(ended - started) {0}, sequence {0}", direction)
+                                : fmt::format("created {0}, sequence {0}", direction);
+  Statement row = database.prepare(fmt::format("{} FROM job{} ORDER BY {} LIMIT ?3 OFFSET ?4",
+                                               kShort, condition_of(page), order));
+  row.bind(page.owner)
+      .bind(page.workflow_id)
+      .bind(limit_of(page.limit))
+      .bind(static_cast<std::int64_t>(page.offset));
+  return rows(row, read_short);
+}
+
+std::size_t read_count(Database& database, const JobPage& page) {
+  Statement row = database.prepare("SELECT count(*) FROM job" + condition_of(page));
+  row.bind(page.owner).bind(page.workflow_id).step();
+  return static_cast<std::size_t>(row.integer(0));
+}
+
+}  // namespace comfy::jobs

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "frontend/server/route.h"
+
+#include <vector>
+
+namespace comfy::server {
+
+/// POST /upload/image and /upload/mask.
+std::vector<Route> upload_routes();
+/// GET /view.
+std::vector<Route> view_routes();
+/// /models, /experiment/models, /embeddings, /view_metadata.
+std::vector<Route> model_routes();
+/// /userdata and /v2/userdata.
+std::vector<Route> userdata_routes();
+/// /users and /settings.
+std::vector<Route> profile_routes();
+/// What extensions bring along: /extensions, /i18n, /workflow_templates.
+std::vector<Route> extension_routes();
+/// /internal/folder_paths and /internal/files.
+std::vector<Route> folder_routes();
+
+}  // namespace comfy::server

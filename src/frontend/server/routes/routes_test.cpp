@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "frontend/server/routes/routes.h"
+
+#include "foundation/base/strings.h"
+#include "frontend/server/loopback_server.h"
+#include "frontend/server/static_files.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace comfy::server {
+namespace {
+
+/// The body of POST /prompt for a picture of that size.
+Json prompt_body(int color = 1, const std::string& prompt_id = {}) {
+  const Json graph = parse_json(fmt::format(
+      R"({{"1": {{"class_type": "EmptyImage",
+                 "inputs": {{"width": 8, "height": 8, "batch_size": 1, "color": {}}}}},
+          "2": {{"class_type": "PreviewImage", "inputs": {{"images": ["1", 0]}}}}}})",
+      color));
+  Json body = Json::Object{{"prompt", graph}, {"client_id", "me"}};
+  if (!prompt_id.empty()) body["prompt_id"] = prompt_id;
+  return body;
+}
+
+Reply post(const LoopbackServer& server, const std::string& target, const std::string& body) {
+  return ask(server, {.method = "POST", .target = target, .body = body});
+}
+
+Reply get(const LoopbackServer& server, const std::string& target) {
+  return ask(server, {.target = target});
+}
+
+TEST(PromptRoute, QueuesAValidPromptUnderTheIdItWasGiven) {
+  const LoopbackServer server;
+  const Reply first = post(server, "/prompt", to_json(prompt_body(1, "my-id")));
+  ASSERT_EQ(first.status, 200u) << first.body;
+  EXPECT_EQ(first.json().string_or("prompt_id", ""), "my-id");
+  EXPECT_TRUE(first.json().at("number").is_number());
+  EXPECT_TRUE(first.json().at("node_errors").as_object().empty());
+  EXPECT_EQ(get(server, "/api/prompt").json().at("exec_info").int_or("queue_remaining", 0), 1);
+  const Json queue = get(server, "/queue").json();
+  EXPECT_TRUE(queue.at("queue_running").as_array().empty());
+  const Json& item = queue.at("queue_pending").as_array().at(0);
+  ASSERT_EQ(item.as_array().size(), 5u);
+  EXPECT_EQ(item.as_array()[1].as_string(), "my-id");
+  EXPECT_EQ(item.as_array()[2], prompt_body().at("prompt"));
+  EXPECT_EQ(item.as_array()[3].string_or("client_id", ""), "me");
+  EXPECT_EQ(to_json(item.as_array()[4]), R"(["2"])");
+}
+
+TEST(PromptRoute, AnswersARepeatedIdAgainAndAnotherPromptUnderItWithConflict) {
+  const LoopbackServer server;
+  const Reply first = post(server, "/prompt", to_json(prompt_body(1, "my-id")));
+  EXPECT_EQ(post(server, "/prompt", to_json(prompt_body(1, "my-id"))).body, first.body);
+  const Reply other = post(server, "/prompt", to_json(prompt_body(2, "my-id")));
+  EXPECT_EQ(other.status, 409u);
+  EXPECT_EQ(other.json().at("error").string_or("type", ""), "prompt_id_conflict");
+  EXPECT_EQ(get(server, "/prompt").json().at("exec_info").int_or("queue_remaining", 0), 1);
+}
+
+TEST(PromptRoute, DoesNotCareAboutTheContentType) {
+  const LoopbackServer server;
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain", "application/json"}) {
+    const Ask asked{.method = "POST",
+                    .target = "/prompt",
+                    .headers = {{"Content-Type", type}},
+                    .body = to_json(prompt_body())};
+    EXPECT_EQ(ask(server, asked).status, 200u) << type;
+  }
+}
+
+TEST(PromptRoute, RefusesABadPromptWithBothFieldsThatClientsRead) {
+  const LoopbackServer server;
+  Json bad = prompt_body();
+  bad["prompt"]["1"]["inputs"]["width"] = -5;
+  const Reply reply = post(server, "/prompt", to_json(bad));
+  EXPECT_EQ(reply.status, 400u);
+  const Json answer = reply.json();
+  EXPECT_EQ(answer.at("error").string_or("type", ""), "prompt_outputs_failed_validation");
+  const Json& error = answer.at("node_errors").at("1").at("errors").as_array().at(0);
+  EXPECT_EQ(error.string_or("type", ""), "value_smaller_than_min");
+}
+
+TEST(PromptRoute, AnswersEveryMalformedBodyWith400) {
+  const LoopbackServer server;
+  for (const char* body :
+       {"{bad", "[]", "\"x\"", "5", "null", "{}", R"({"prompt": null})", R"({"prompt": 5})",
+        R"({"prompt": []})", R"({"prompt": {"1": []}})", R"({"prompt": {"1": null}})",
+        R"({"prompt": {"1": {"class_type": "NoSuchNode", "inputs": {}}}})",
+        R"({"prompt": {}, "number": "x"})", R"({"prompt": {}, "extra_data": null})",
+        R"({"prompt": {}, "client_id": {"a": 1}})", R"({"prompt": {}, "prompt_id": "a b"})",
+        R"({"prompt": {}, "partial_execution_targets": "ab"})", "{\"prompt\": \"\xff\"}"}) {
+    const Reply reply = post(server, "/prompt", body);
+    EXPECT_EQ(reply.status, 400u) << body << reply.body;
+    EXPECT_FALSE(reply.json().at("error").string_or("message", "").empty()) << body;
+    EXPECT_TRUE(reply.json().at("node_errors").is_object()) << body;
+  }
+  const std::string deep = R"({"prompt": )" + std::string(100'000, '[');
+  EXPECT_EQ(post(server, "/prompt", deep).status, 400u);
+  EXPECT_EQ(post(server, "/prompt", "").status, 400u);
+  EXPECT_EQ(post(server, "/prompt", to_json(prompt_body())).status, 200u);
+}
+
+TEST(QueueRoute, DropsWhatItIsAskedTo) {
+  const LoopbackServer server;
+  for (const char* id : {"a", "b", "c"}) post(server, "/prompt", to_json(prompt_body(1, id)));
+  EXPECT_EQ(post(server, "/queue", R"({"delete": ["b", "unknown"]})").status, 200u);
+  EXPECT_EQ(get(server, "/prompt").json().at("exec_info").int_or("queue_remaining", 0), 2);
+  const Reply cleared = post(server, "/api/queue", R"({"clear": true})");
+  EXPECT_EQ(cleared.status, 200u);
+  EXPECT_EQ(cleared.body, "");
+  EXPECT_EQ(get(server, "/queue").body, R"({"queue_running": [], "queue_pending": []})");
+}
+
+TEST(ControlRoutes, AnswerBadBodiesWith400) {
+  const LoopbackServer server;
+  for (const char* target : {"/queue", "/history", "/free"}) {
+    for (const char* body : {"", "{bad", "[1]", "5", "null"}) {
+      EXPECT_EQ(post(server, target, body).status, 400u) << target << " " << body;
+    }
+  }
+  for (const char* body : {R"({"delete": "x"})", R"({"delete": 5})", R"({"delete": [{}]})"}) {
+    EXPECT_EQ(post(server, "/queue", body).status, 400u) << body;
+    EXPECT_EQ(post(server, "/history", body).status, 400u) << body;
+  }
+  EXPECT_EQ(post(server, "/interrupt", "[1]").status, 400u);
+  for (const char* body : {"", "{}", "{bad", R"({"prompt_id": "none"})", R"({"prompt_id": ""})"}) {
+    EXPECT_EQ(post(server, "/interrupt", body).status, 200u) << body;
+  }
+  EXPECT_EQ(post(server, "/free", R"({"unload_models": true})").status, 200u);
+}
+
+TEST(HistoryRoute, TakesNumbersAndRefusesWords) {
+  const LoopbackServer server;
+  for (const char* target : {"/history", "/history?max_items=1", "/history?max_items=-1",
+                             "/history?max_items=5&offset=2", "/history/none"}) {
+    EXPECT_EQ(get(server, target).body, "{}") << target;
+  }
+  EXPECT_EQ(get(server, "/history?max_items=abc").status, 400u);
+  EXPECT_EQ(get(server, "/history?offset=1.5").status, 400u);
+}
+
+TEST(JobRoutes, ListShowAndCancel) {
+  const LoopbackServer server;
+  post(server, "/prompt", to_json(prompt_body(1, "a")));
+  post(server, "/prompt", to_json(prompt_body(1, "b")));
+  const Json list = get(server, "/api/jobs?status=pending,in_progress&limit=200&offset=0").json();
+  EXPECT_EQ(list.at("jobs").as_array().size(), 2u);
+  EXPECT_EQ(list.at("pagination").int_or("total", 0), 2);
+  EXPECT_TRUE(list.at("pagination").at("limit").is_integer());
+  EXPECT_EQ(get(server, "/api/jobs/a").json().string_or("status", ""), "pending");
+  EXPECT_EQ(post(server, "/api/jobs/a/cancel", "").status, 200u);
+  EXPECT_EQ(get(server, "/api/jobs/a").json().string_or("status", ""), "cancelled");
+  EXPECT_EQ(post(server, "/api/jobs/cancel", R"({"job_ids": ["a", "b", "none"]})").status, 200u);
+  EXPECT_EQ(get(server, "/prompt").json().at("exec_info").int_or("queue_remaining", 9), 0);
+  EXPECT_EQ(get(server, "/api/jobs/none").status, 404u);
+  EXPECT_EQ(get(server, "/api/jobs/none").json().string_or("error", ""), "Job not found");
+  EXPECT_EQ(post(server, "/api/jobs/none/cancel", "").status, 404u);
+  EXPECT_EQ(post(server, "/api/jobs/cancel", "{}").status, 400u);
+  EXPECT_EQ(get(server, "/jobs").status, 404u);
+}
+
+TEST(JobRoutes, NameABadParameter) {
+  const LoopbackServer server;
+  for (const char* query : {"status=done", "limit=0", "limit=x", "sort_by=name", "sort_order=up"}) {
+    const Reply reply = get(server, fmt::format("/api/jobs?{}", query));
+    EXPECT_EQ(reply.status, 400u) << query;
+    EXPECT_TRUE(reply.json().at("error").is_string()) << query;
+  }
+  EXPECT_EQ(get(server, "/api/jobs?offset=-5").status, 200u);
+}
+
+TEST(ObjectInfo, IsServedInWholeAndByClassWithATag) {
+  const LoopbackServer server;
+  const Reply whole = get(server, "/object_info");
+  EXPECT_EQ(whole.status, 200u);
+  EXPECT_EQ(whole.header("Content-Type"), "application/json; charset=utf-8");
+  const Json all = whole.json();
+  EXPECT_EQ(all.as_object().size(), 4u);
+  EXPECT_EQ(get(server, "/api/object_info/EmptyImage").json().at("EmptyImage"),
+            all.at("EmptyImage"));
+  EXPECT_EQ(get(server, "/object_info/NoSuchNode").body, "{}");
+  const Ask again{.target = "/object_info", .headers = {{"If-None-Match", whole.header("ETag")}}};
+  EXPECT_EQ(ask(server, again).status, 304u);
+}
+
+TEST(SystemStats, HasTheKeysThatClientsReadWithoutAsking) {
+  const LoopbackServer server;
+  const Json stats = get(server, "/system_stats").json();
+  const Json& system = stats.at("system");
+  EXPECT_EQ(system.string_or("os", ""), "posix");
+  EXPECT_GT(system.int_or("ram_total", 0), 0);
+  EXPECT_GT(system.int_or("ram_free", 0), 0);
+  EXPECT_EQ(split(system.string_or("comfyui_version", ""), '.').size(), 3u);
+  EXPECT_TRUE(system.at("argv").is_array());
+  for (const char* key : {"python_version", "pytorch_version", "embedded_python"}) {
+    EXPECT_NE(system.find(key), nullptr) << key;
+  }
+  EXPECT_TRUE(stats.at("devices").is_array());
+}
+
+TEST(Health, SaysWhatIsMissing) {
+  const LoopbackServer server;
+  EXPECT_EQ(get(server, "/healthz").status, 200u);
+  const Reply ready = get(server, "/readyz");
+  EXPECT_EQ(ready.status, 503u);
+  EXPECT_FALSE(ready.json().at("parts").bool_or("worker", true));
+  EXPECT_TRUE(ready.json().at("parts").bool_or("store_writable", false));
+}
+
+TEST(EmptyLists, AreThereForTheEditor) {
+  const LoopbackServer server;
+  EXPECT_EQ(get(server, "/api/global_subgraphs").body, "{}");
+  EXPECT_EQ(get(server, "/api/global_subgraphs/x").body, "null");
+  EXPECT_EQ(get(server, "/api/node_replacements").body, "{}");
+}
+
+TEST(LogRoutes, AnswerInTheirForms) {
+  LoopbackServer server;
+  server.logs().add("first");
+  EXPECT_TRUE(get(server, "/internal/logs").json().as_string().ends_with(" - first\n"));
+  const Json raw = get(server, "/internal/logs/raw").json();
+  EXPECT_EQ(raw.at("entries").as_array().at(0).string_or("m", ""), "first\n");
+  EXPECT_TRUE(raw.at("size").at("cols").is_integer());
+  const auto patch = [&server](const std::string& body) {
+    return ask(server, {.method = "PATCH", .target = "/internal/logs/subscribe", .body = body})
+        .status;
+  };
+  EXPECT_EQ(patch(R"({"clientId": "x", "enabled": true})"), 200u);
+  EXPECT_EQ(patch(R"({"enabled": false})"), 400u);
+  EXPECT_EQ(patch("[]"), 400u);
+}
+
+TEST(StaticFiles, AreServedFromThePartsOfTheProduct) {
+  const LoopbackServer server;
+  const Reply page = get(server, "/");
+  EXPECT_EQ(page.status, 200u);
+  EXPECT_TRUE(page.header("Content-Type").starts_with("text/html"));
+  EXPECT_EQ(page.header("Cache-Control"), "no-cache");
+  EXPECT_EQ(page.header("Pragma"), "no-cache");
+  EXPECT_EQ(page.header("Expires"), "0");
+  EXPECT_EQ(get(server, "/api/").body, page.body);
+  EXPECT_EQ(get(server, "/index.html").body, page.body);
+  EXPECT_EQ(get(server, "/scripts/app.js").header("Cache-Control"), "no-cache");
+  EXPECT_TRUE(get(server, "/scripts/app.js").header("Content-Type").starts_with("text/javascript"));
+  EXPECT_EQ(get(server, "/assets/picture.png").header("Cache-Control"), "public, max-age=86400");
+  EXPECT_EQ(get(server, "/assets/gone.png").header("Cache-Control"), "public, max-age=3600");
+  EXPECT_EQ(get(server, "/extensions/pack/main.js").status, 200u);
+  EXPECT_EQ(get(server, "/templates/index.json").header("Content-Type"), "application/json");
+  EXPECT_EQ(get(server, "/docs/KSampler/en.md").status, 200u);
+  EXPECT_EQ(get(server, "/user.css").status, 404u);
+  EXPECT_EQ(get(server, "/user.css").header("Cache-Control"), "no-cache");
+}
+
+TEST(StaticFiles, NeverLeaveTheirFolder) {
+  const LoopbackServer server;
+  for (const char* target :
+       {"/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/scripts/../../secret.txt",
+        "/scripts/..%2f..%2fsecret.txt", "/extensions/../secret.txt", "/docs/%2e%2e/secret.txt",
+        "//secret.txt", "/%00", "/scripts%2fapp.js", "/..%5csecret.txt", "/.hidden", "/%zz",
+        "/extensions/pack/..%2f..%2f..%2fsecret.txt", "/templates//index.json"}) {
+    const Reply reply = get(server, target);
+    EXPECT_EQ(reply.status, 404u) << target;
+    EXPECT_EQ(reply.body.find("secret"), std::string::npos) << target;
+  }
+  EXPECT_EQ(get(server, "/assets/").status, 403u);
+  EXPECT_EQ(get(server, "/templates/").status, 403u);
+}
+
+TEST(StaticFiles, AreCompressedOnceForClientsElsewhere) {
+  LoopbackServer server;
+  StaticFiles files{mounts_of(server.settings().parts)};
+  const auto fetch = [&](const std::string& path, const std::string& address) {
+    Request request;
+    request.path = path;
+    request.remote_address = address;
+    request.headers.add("Accept-Encoding", "gzip, br");
+    boost::asio::io_context io;
+    auto answer = boost::asio::co_spawn(io, files.answer(request, server.services()),
+                                        boost::asio::use_future);
+    io.run();
+    return answer.get();
+  };
+  const Response first = fetch("/assets/long.js", "192.0.2.1");
+  EXPECT_EQ(first.headers.find("Content-Encoding"), "gzip");
+  EXPECT_NE(first.headers.find("ETag"), std::nullopt);
+  const Response second = fetch("/assets/long.js", "192.0.2.1");
+  EXPECT_EQ(std::get<SharedBytes>(first.body), std::get<SharedBytes>(second.body));
+  EXPECT_FALSE(fetch("/assets/long.js", "127.0.0.1").headers.find("Content-Encoding"));
+  EXPECT_FALSE(fetch("/assets/picture.png", "192.0.2.1").headers.find("Content-Encoding"));
+}
+
+TEST(UnknownPaths, AreAnsweredAsComfyUIDoes) {
+  const LoopbackServer server;
+  for (const char* target :
+       {"/api/no/such/path", "/system_stats/", "/interrupt", "/object_info/"}) {
+    const Reply reply = get(server, target);
+    EXPECT_EQ(reply.status, 404u) << target;
+    EXPECT_EQ(reply.body, "") << target;
+  }
+  const auto allowed = [&server](const std::string& method, const std::string& target) {
+    const Reply reply = ask(server, {.method = method, .target = target});
+    EXPECT_EQ(reply.status, 405u) << target;
+    EXPECT_EQ(reply.body, "405: Method Not Allowed");
+    return reply.header("Allow");
+  };
+  EXPECT_EQ(allowed("POST", "/no/such/path"), "GET,HEAD");
+  EXPECT_EQ(allowed("POST", "/system_stats"), "GET,HEAD");
+  EXPECT_EQ(allowed("DELETE", "/prompt"), "GET,HEAD,POST");
+  EXPECT_EQ(allowed("POST", "/internal/logs/subscribe"), "PATCH");
+  EXPECT_EQ(allowed("BREW", "/prompt"), "GET,HEAD,POST");
+}
+
+TEST(RouteTable, HasEveryRowOnce) {
+  std::set<std::string> seen;
+  for (const Route& row : all_routes()) {
+    const std::string name = fmt::format("{} {}", method_name(row.method), row.pattern);
+    EXPECT_TRUE(seen.insert(name).second) << name;
+  }
+}
+
+}  // namespace
+}  // namespace comfy::server

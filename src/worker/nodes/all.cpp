@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "worker/nodes/all.h"
+
+#include "worker/nodes/conditioning/register.h"
+#include "worker/nodes/image/register.h"
+#include "worker/nodes/latent/register.h"
+#include "worker/nodes/loaders/register.h"
+#include "worker/nodes/sampling/register.h"
+
+namespace comfy::nodes {
+
+void register_all_nodes(engine::Registry& registry) {
+  register_samplers(registry);
+  register_loaders(registry);
+  register_text_encoding(registry);
+  register_autoencoding(registry);
+  register_basic_latents(registry);
+  register_latent_batches(registry);
+  register_latent_scaling(registry);
+  register_image_files(registry);
+  register_image_scaling(registry);
+  register_basic_images(registry);
+  register_conditioning_edits(registry);
+}
+
+}  // namespace comfy::nodes

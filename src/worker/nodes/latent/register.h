@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+namespace comfy::engine {
+class Registry;
+}
+
+namespace comfy::nodes {
+
+void register_basic_latents(engine::Registry& registry);
+void register_latent_batches(engine::Registry& registry);
+void register_latent_scaling(engine::Registry& registry);
+void register_autoencoding(engine::Registry& registry);
+
+}  // namespace comfy::nodes
