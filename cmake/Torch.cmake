@@ -8,6 +8,7 @@ if(NOT COMFY_TORCH_ROOT)
 endif()
 add_library(comfy_torch INTERFACE)
 add_library(comfy::torch ALIAS comfy_torch)
-target_include_directories(comfy_torch SYSTEM INTERFACE ${COMFY_TORCH_ROOT}/include)
+# After the system's folders: the wheel carries another fmt, pybind11 and protobuf among its headers.
+target_compile_options(comfy_torch INTERFACE -idirafter ${COMFY_TORCH_ROOT}/include)
 target_link_libraries(comfy_torch INTERFACE ${COMFY_TORCH_ROOT}/lib/libtorch_cpu.so ${COMFY_TORCH_ROOT}/lib/libc10.so)
 target_link_options(comfy_torch INTERFACE -Wl,-rpath,${COMFY_TORCH_ROOT}/lib)

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Starts the product with folders of its own, for tests.
+import { spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+const bin = process.env.COMFY_BIN ?? join(here, "../../build/default/bin");
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** A running server; `base` is its folder, `url` its address. */
+export class Server {
+  /** checkpoint: a file that is offered as models/checkpoints/tiny.safetensors. */
+  static async start({ checkpoint, args = [], base, environment = {} } = {}) {
+    const server = new Server();
+    server.base = base ?? mkdtempSync(join(tmpdir(), "comfyui-test-"));
+    server.port = await freePort();
+    server.url = `http://127.0.0.1:${server.port}`;
+    if (checkpoint) {
+      mkdirSync(join(server.base, "models/checkpoints"), { recursive: true });
+      copyFileSync(checkpoint, join(server.base, "models/checkpoints/tiny.safetensors"));
+    }
+    server.args = ["--cwd", server.base, "--port", String(server.port), ...args];
+    server.environment = environment;
+    await server.launch();
+    return server;
+  }
+
+  async launch() {
+    this.log = "";
+    this.process = spawn(join(bin, "comfyui"), this.args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.environment } });
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (text) => (this.log += text));
+    this.exit = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve({ code, signal })));
+    for (let i = 0; i < 200; ++i) {
+      if (this.process.exitCode !== null) throw new Error(`the server ended at once:\n${this.log}`);
+      if (await fetch(`${this.url}/system_stats`).then((r) => r.ok, () => false)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`the server does not answer:\n${this.log}`);
+  }
+
+  async json(path, body) {
+    const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    const reply = await fetch(this.url + path, options);
+    const text = await reply.text();
+    return text ? JSON.parse(text) : null;
+  }
+
+  /** Waits until the prompt is in the history and returns its entry. */
+  async finished(promptId, seconds = 60) {
+    for (let i = 0; i < seconds * 20; ++i) {
+      const history = await this.json(`/history/${promptId}`);
+      if (history[promptId]) return history[promptId];
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`prompt ${promptId} did not end in ${seconds} s:\n${this.log.slice(-3000)}`);
+  }
+
+  async stop() {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill("SIGINT");
+    const outcome = await this.exit;
+    rmSync(this.base, { recursive: true, force: true });
+    return outcome;
+  }
+}
