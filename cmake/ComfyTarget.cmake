@@ -1,27 +1,8 @@
-#DEV-BEGIN
-macro(comfy_existing list)
-  set(kept)
-  foreach(f ${${list}})
-    if(IS_ABSOLUTE ${f} OR EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${f})
-      list(APPEND kept ${f})
-    else()
-      file(APPEND ${CMAKE_BINARY_DIR}/missing.txt "${CMAKE_CURRENT_SOURCE_DIR}/${f}\n")
-    endif()
-  endforeach()
-  file(WRITE ${CMAKE_BINARY_DIR}/empty.cpp "\n")
-  set(${list} ${kept})
-endmacro()
-#DEV-END
 # comfy_library(<name> SOURCES ... HEADERS ... [DEPS ...]) defines one layer of the program: a static
 # library comfy::<name> with the house flags. DEPS are the layers it may include (tools/check_layers.py
 # holds it to that) and the libraries it links.
 function(comfy_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS" ${ARGN})
-  comfy_existing(ARG_SOURCES) #DEV
-  if(NOT ARG_SOURCES) #DEV
-    set(ARG_SOURCES ${CMAKE_BINARY_DIR}/empty.cpp) #DEV
-  endif() #DEV
-  comfy_existing(ARG_HEADERS) #DEV
   add_library(comfy_${name} STATIC ${ARG_SOURCES})
   add_library(comfy::${name} ALIAS comfy_${name})
   target_sources(comfy_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ARG_HEADERS})
@@ -33,10 +14,6 @@ endfunction()
 # It runs in the source folder's root, with the recorded data folder in COMFY_SHARED when there is one.
 function(comfy_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
-  comfy_existing(ARG_SOURCES) #DEV
-  if(NOT ARG_SOURCES) #DEV
-    set(ARG_SOURCES ${CMAKE_BINARY_DIR}/empty.cpp) #DEV
-  endif() #DEV
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()

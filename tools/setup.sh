@@ -73,14 +73,13 @@ PYTHON
   rm -r "$folder"
 }
 
-# What the programs look for beside themselves: share/comfyui/{web,templates,docs,vocab,extensions}.
+# What the programs look for beside themselves: share/comfyui/{web,templates,docs,extensions}; CMake copies the vocabulary.
 link_share() {
   local share=$build/share/comfyui
   mkdir -p "$share"
   ln -sfn "$site/comfyui_frontend_package/static" "$share/web"
   ln -sfn "$site/comfyui_embedded_docs/docs" "$share/docs"
   ln -sfn "$site" "$share/templates"
-  ln -sfn "$cache/vocab" "$share/vocab"
   ln -sfn "$root/share/extensions" "$share/extensions"
 }
 

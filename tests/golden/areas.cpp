@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "golden/area.h"
+#include "golden/network_areas.h"
+#include "golden/sampling_areas.h"
 #include "golden/workflow_area.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
 
 namespace comfy::golden {
 namespace {
 
+std::optional<Outcome> run_vae_or_node(const std::filesystem::path& file) {
+  auto outcome = run_vae(file);
+  return outcome ? outcome : run_inpaint_encoding(file);
+}
+
+std::optional<Outcome> run_full(const std::filesystem::path& file) {
+  auto outcome = run_sd15_full(file);
+  return outcome ? outcome : run_full_sampling(file, full_size_checkpoint().value());
+}
+
 constexpr Area kAreas[] = {
-    {"e2e", run_e2e},
-    {"nodes", run_nodes},
+    {"e2e", run_e2e},           {"nodes", run_nodes},         {"noise", run_noise},
+    {"samplers", run_samplers}, {"schedules", run_schedules},
 };
 
 }  // namespace
 
 std::span<const Area> areas() { return kAreas; }
-
-void Outcome::add(std::string_view what, const Comparison& comparison) {
-  worst = std::max(worst, comparison.worst);
-  if (comparison.agrees || verdict == Verdict::failed) return;
-  verdict = Verdict::failed;
-  message = fmt::format("{}: {}", what, comparison.message);
-}
 
 }  // namespace comfy::golden

@@ -48,7 +48,7 @@ class Case {
 /// How far a result lies from what was recorded.
 struct Comparison {
   bool agrees = false;
-  double worst = 0;     ///< max |actual - expected| / max |expected|
+  double worst = 0;          ///< max |actual - expected| / max |expected|
   std::string message = {};  ///< empty when they agree
   explicit operator bool() const { return agrees; }
 };

@@ -183,6 +183,22 @@ Outcome of_error(const engine::ExecutionResult& result) {
                                      last.string_or("node_type", "?"), message));
 }
 
+/// Runs a prompt whose GoldenInput nodes read `recorded`, with the models of a base folder; what
+/// its GoldenOutput nodes take lies in play.outputs afterwards.
+engine::ExecutionResult play_prompt(const Case& recorded, const Json& prompt,
+                                    const fs::path& base) {
+  const paths::Folders folders{paths::FolderOptions{
+      .base = base, .input = {}, .output = {}, .temp = {}, .user = {}, .extra_model_paths = {}}};
+  static residency::Residency residency{std::size_t{4} << 30};
+  nodes::Services services{.folders = folders, .residency = residency};
+  play = {&recorded, {}};
+  engine::Execution execution{.prompt_id = "golden", .prompt = prompt, .outputs = {}};
+  for (const auto& [id, entry] : prompt.as_object())
+    if (entry.at("class_type").as_string() == "GoldenOutput") execution.outputs.push_back(id);
+  Quiet quiet;
+  return engine::Executor{registry(), &services}.run(execution, quiet);
+}
+
 std::optional<Outcome> run_workflow(const fs::path& file, const Tolerance& tolerance) {
   if (file.extension() != ".safetensors") return {};
   const Case recorded = Case::load(file);
@@ -195,19 +211,7 @@ std::optional<Outcome> run_workflow(const fs::path& file, const Tolerance& toler
   const fs::path base = offer_models(models);
   if (const Json* derived = recorded.info().find("derived_models"))
     make_derived_models(*derived, models, base);
-  const paths::Folders folders{paths::FolderOptions{
-      .base = base, .input = {}, .output = {}, .temp = {}, .user = {}, .extra_model_paths = {}}};
-  static residency::Residency residency{std::size_t{4} << 30};
-  nodes::Services services{.folders = folders, .residency = residency};
-
-  play = {&recorded, {}};
-  const Json prompt = with_outputs(recorded.info());
-  engine::Execution execution{.prompt_id = "golden", .prompt = prompt, .outputs = {}};
-  for (const auto& [id, entry] : prompt.as_object())
-    if (entry.at("class_type").as_string() == "GoldenOutput") execution.outputs.push_back(id);
-  Quiet quiet;
-  const engine::ExecutionResult result =
-      engine::Executor{registry(), &services}.run(execution, quiet);
+  const engine::ExecutionResult result = play_prompt(recorded, with_outputs(recorded.info()), base);
   if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
 
   Outcome outcome;
@@ -216,7 +220,96 @@ std::optional<Outcome> run_workflow(const fs::path& file, const Tolerance& toler
   return outcome;
 }
 
+Json step(const char* class_type, Json inputs) {
+  return Json::Object{{"class_type", class_type}, {"inputs", std::move(inputs)}};
+}
+
+Json link(const char* node, int slot) { return Json::Array{node, slot}; }
+
+Json golden_input(const char* name, const char* type) {
+  return step("GoldenInput", Json::Object{{"name", name}, {"type", type}});
+}
+
+Json golden_output(const char* name, const Json& from) {
+  return step("GoldenOutput", Json::Object{{"name", name}, {"value", from}});
+}
+
+/// Such a folder tree that the checkpoint is found in it as "sd15_random.safetensors".
+fs::path base_with(const fs::path& checkpoint) {
+  const fs::path base = checkpoint.parent_path().parent_path() / "golden" / "sd15_full";
+  const fs::path place = base / "models" / "checkpoints";
+  fs::create_directories(place);
+  if (!fs::exists(place / checkpoint.filename()))
+    fs::create_symlink(checkpoint, place / checkpoint.filename());
+  return base;
+}
+
 }  // namespace
+
+std::optional<Outcome> run_inpaint_encoding(const fs::path& file) {
+  const Case recorded = Case::load(file);
+  const Json prompt = Json::Object{
+      {"model",
+       step("CheckpointLoaderSimple", Json::Object{{"ckpt_name", "tiny_sd15.safetensors"}})},
+      {"pixels", golden_input("pixels", "IMAGE")},
+      {"mask", golden_input("mask", "MASK")},
+      {"encode", step("VAEEncodeForInpaint",
+                      Json::Object{{"pixels", link("pixels", 0)},
+                                   {"vae", link("model", 2)},
+                                   {"mask", link("mask", 0)},
+                                   {"grow_mask_by", recorded.info().at("grow_mask_by")}})},
+      {"latent", golden_output("latent", link("encode", 0))}};
+  const fs::path golden = file.parent_path().parent_path();
+  const auto result = play_prompt(recorded, prompt, offer_models(golden / "e2e" / "models"));
+  if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
+  Outcome outcome;
+  const auto* latent = play.outputs.at("latent").get<nodes::Latent>();
+  if (latent == nullptr) return Outcome::failed("expected a latent");
+  compare_tensor(outcome, recorded, "expected.latent", latent->samples, {.relative = 1e-5});
+  compare_tensor(outcome, recorded, "expected.noise_mask", latent->noise_mask, {.relative = 1e-5});
+  return outcome;
+}
+
+std::optional<Outcome> run_full_sampling(const fs::path& file, const fs::path& checkpoint) {
+  const Case recorded = Case::load(file);
+  const Json& info = recorded.info();
+  const auto text = [&](const char* name) {
+    return step("CLIPTextEncode",
+                Json::Object{{"text", info.at(name)}, {"clip", link("model", 1)}});
+  };
+  const Json prompt = Json::Object{
+      {"model",
+       step("CheckpointLoaderSimple", Json::Object{{"ckpt_name", checkpoint.filename().string()}})},
+      {"positive", text("text")},
+      {"negative", text("negative")},
+      {"empty",
+       step("EmptyLatentImage", Json::Object{{"width", 256}, {"height", 256}, {"batch_size", 1}})},
+      {"sample", step("KSampler", Json::Object{{"model", link("model", 0)},
+                                               {"positive", link("positive", 0)},
+                                               {"negative", link("negative", 0)},
+                                               {"latent_image", link("empty", 0)},
+                                               {"seed", info.at("seed")},
+                                               {"steps", info.at("steps")},
+                                               {"cfg", info.at("cfg")},
+                                               {"sampler_name", info.at("sampler")},
+                                               {"scheduler", info.at("scheduler")},
+                                               {"denoise", 1.0}})},
+      {"decode",
+       step("VAEDecode", Json::Object{{"samples", link("sample", 0)}, {"vae", link("model", 2)}})},
+      {"latent", golden_output("latent", link("sample", 0))},
+      {"image", golden_output("image", link("decode", 0))}};
+  const auto result = play_prompt(recorded, prompt, base_with(checkpoint));
+  if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
+  Outcome outcome;
+  const auto* latent = play.outputs.at("latent").get<nodes::Latent>();
+  const auto* image = play.outputs.at("image").get<nodes::Image>();
+  if (latent == nullptr || image == nullptr)
+    return Outcome::failed("expected a latent and an image");
+  compare_tensor(outcome, recorded, "expected.latent", latent->samples, {.relative = 1e-3});
+  // Recorded in float16.
+  compare_tensor(outcome, recorded, "expected.image", image->pixels, {.absolute = 2e-3});
+  return outcome;
+}
 
 // Whole sampling runs on other operation orders: golden/README.md, "Tolerances".
 std::optional<Outcome> run_e2e(const fs::path& file) {

@@ -9,5 +9,10 @@ namespace comfy::golden {
 /// recorded output.
 std::optional<Outcome> run_e2e(const std::filesystem::path& file);
 std::optional<Outcome> run_nodes(const std::filesystem::path& file);
+/// A case of the area vae that the node VAEEncodeForInpaint made.
+std::optional<Outcome> run_inpaint_encoding(const std::filesystem::path& file);
+/// Text, sampling and decoding with the full-size checkpoint at that path.
+std::optional<Outcome> run_full_sampling(const std::filesystem::path& file,
+                                         const std::filesystem::path& checkpoint);
 
 }  // namespace comfy::golden

@@ -176,5 +176,13 @@ for name, data in files.items():
             frames[-1]["rgb_pixels"] = upright.convert("RGB").tobytes().hex()
     (folder / name).write_bytes(data)
     expected[name] = frames
+scaled = []
+for name, size in [("c2_8.png", (5, 3)), ("c2_8.png", (23, 40)), ("c6_8.png", (11, 2)), ("c0_8.png", (1, 1)),
+                   ("c4_8.png", (30, 7)), ("L_progressive.jpg", (7, 50)), ("RGB_progressive.jpg", (13, 11))]:
+    image = Image.open(io.BytesIO(files[name]))
+    # each channel by itself: Pillow multiplies alpha in before it scales, which ComfyUI's callers never ask for
+    bands = [band.resize(size, Image.Resampling.BILINEAR) for band in image.split()]
+    scaled.append({"name": name, "size": list(size), "pixels": Image.merge(image.mode, bands).tobytes().hex()})
+(here / "scaled.json").write_text(json.dumps(scaled, indent=0))
 (here / "pictures.json").write_text(json.dumps(expected, indent=0))
 print(len(files), "pictures,", sum(map(len, files.values())), "bytes")

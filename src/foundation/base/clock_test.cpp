@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/clock.h"
 
-#include "foundation/base/rate_limit.h"
-
 #include "foundation/base/cancellation.h"
 #include "foundation/base/error.h"
+#include "foundation/base/rate_limit.h"
 
 #include <gtest/gtest.h>
 

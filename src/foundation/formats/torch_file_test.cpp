@@ -95,82 +95,91 @@ TEST(TorchFile, ReadsTheOldStream) {
   EXPECT_EQ(file.substr(table.tensors[1].offset, 8), "aaaabbbb");
 }
 
-TEST(TorchFile, RefusesMalformedFiles) {
-  const std::string one = dictionary({{text("w"), tensor()}});
-  const std::string magic = pickle("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"s);
-  const std::string bytes = raw(std::int64_t{6}) + std::string(24, 'c');
-  std::string circle = "}q\1" + text("a") + "h\1s";
-  std::string wide = "]";  // each list holds the one below it many times
+const std::string kOne = dictionary({{text("w"), tensor()}});
+const std::string kMagic = pickle("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"s);
+const std::string kBytes = raw(std::int64_t{6}) + std::string(24, 'c');
+
+std::string circle() { return "}q\1" + text("a") + "h\1s"; }
+
+// Each list holds the one below it many times.
+std::string wide() {
+  std::string body = "]";
   for (int i = 0; i < 8; ++i) {
-    wide = "](" + wide + "q" + static_cast<char>(10 + i);
-    for (int j = 0; j < 20; ++j) wide += "h"s + static_cast<char>(10 + i);
-    wide += "e";
+    body = "](" + body + "q" + static_cast<char>(10 + i);
+    for (int j = 0; j < 20; ++j) body += "h"s + static_cast<char>(10 + i);
+    body += "e";
   }
-  struct Row {
-    std::string file, says;
-  };
-  const std::vector<Row> rows = {
-      {"", "expected a model saved by torch, found an empty file"},
-      {"hello", "found a text"},
-      {safetensors("{}", 0), "found a safetensors file"},
-      {zip({{.name = "a.txt", .data = "x"}}), "a zip archive of 1 files without data.pkl"},
-      {zip({{.name = "a/b/data.pkl", .data = pickle("}")}}), "without data.pkl"},
-      {zip({{.name = "a/data.pkl", .data = pickle("}")},
-            {.name = "b/data.pkl", .data = pickle("}")}}),
-       "two models"},
-      {zip({{.name = "a/data.pkl", .data = pickle("}")}, {.name = "a/constants.pkl", .data = "x"}}),
-       "TorchScript"},
-      {zip({{.name = "a/data.pkl", .data = pickle("}")}, {.name = "a/byteorder", .data = "big"}}),
-       "little-endian numbers, found \"big\""},
-      {zip({{.name = "a/data.pkl", .data = pickle(one)}}),
-       "lies in the storage \"0\", which is missing"},
-      {zip({{.name = "a/data.pkl", .data = pickle(one)},
-            {.name = "b/data/0", .data = std::string(24, 'x')}}),
-       "which is missing"},
-      {torch_zip(one, 23), "claims 24 bytes, its entry has 23"},
-      {torch_zip(dictionary(
-           {{text("w"), tensor({.shape = {2, 4}, .strides = {4, 1}})}, {text("b"), "N"}})),
-       "reaches outside its storage"},
-      {torch_zip(dictionary({{text("w"), tensor({.first = 1})}, {text("b"), "N"}})),
-       "reaches outside its storage"},
-      {torch_zip(dictionary({{text("w"), tensor({.strides = {100, 1}})}, {text("b"), "N"}})),
-       "reaches outside its storage"},
-      {torch_zip(dictionary(
-           {{text("w"), tensor({.shape = {2000, 3000}, .strides = {0, 0}})}, {text("b"), "N"}})),
-       "reaches outside its storage"},
-      {torch_zip(
-           dictionary({{text("w"), tensor({.shape = {2147483647, 2147483647, 2147483647},
-                                           .strides = {2147483647, 2147483647, 2147483647}})}})),
-       "reaches outside"},
-      {torch_zip(
-           dictionary({{text("a.b"), tensor()}, {text("a"), dictionary({{text("b"), tensor()}})}})),
-       "two tensors are called \"a.b\""},
-      {torch_zip(circle), "in a circle"},
-      {torch_zip(wide), "more than 4000000 values"},
-      {torch_zip(global("os", "system")), "it names \"os.system\""},
-      {zip({{.name = "a/data.pkl", .data = "\x80\x02}"}}), "truncated"},
-      {pickle("}"), "a pickle of another program"},
-      {pickle(global("posix", "system")), "it names \"posix.system\""},
-      {magic, "truncated"},
-      {magic + pickle("K\1"), "stream protocol 1001"},
-      {torch_stream(one, {"0"}, ""), "a storage reaches behind the end"},
-      {torch_stream(one, {"0"}, bytes.substr(0, 31)), "a storage reaches behind the end"},
-      {torch_stream(one, {"0"}, bytes + "x"), "1 bytes behind the last storage"},
-      {torch_stream(one, {}, ""), "which is missing"},
-      {torch_stream(one, {"9"}, bytes), "belongs to no tensor"},
-      {torch_stream(one, {"0", "0"}, bytes + bytes), "occurs twice"},
-      {torch_stream(one, {"0"}, raw(std::int64_t{-1})), "has -1 elements, expected 6"},
-      {torch_stream(one, {"0"}, raw(std::int64_t{7}) + std::string(28, 'c')),
-       "has 7 elements, expected 6"},
-      {magic + pickle("M\xe9\x03"s) + pickle(dictionary({{text("little_endian"), "\x89"}})),
-       "big-endian"},
-      {magic + pickle("M\xe9\x03"s) + pickle("}") + pickle(one) + pickle("N"),
-       "expected a list of storages"},
-  };
-  for (const Row& row : rows) {
+  return body;
+}
+
+struct Row {
+  std::string file, says;
+};
+
+const std::vector<Row> kMalformed = {
+    {"", "expected a model saved by torch, found an empty file"},
+    {"hello", "found a text"},
+    {safetensors("{}", 0), "found a safetensors file"},
+    {zip({{.name = "a.txt", .data = "x"}}), "a zip archive of 1 files without data.pkl"},
+    {zip({{.name = "a/b/data.pkl", .data = pickle("}")}}), "without data.pkl"},
+    {zip({{.name = "a/data.pkl", .data = pickle("}")},
+          {.name = "b/data.pkl", .data = pickle("}")}}),
+     "two models"},
+    {zip({{.name = "a/data.pkl", .data = pickle("}")}, {.name = "a/constants.pkl", .data = "x"}}),
+     "TorchScript"},
+    {zip({{.name = "a/data.pkl", .data = pickle("}")}, {.name = "a/byteorder", .data = "big"}}),
+     "little-endian numbers, found \"big\""},
+    {zip({{.name = "a/data.pkl", .data = pickle(kOne)}}),
+     "lies in the storage \"0\", which is missing"},
+    {zip({{.name = "a/data.pkl", .data = pickle(kOne)},
+          {.name = "b/data/0", .data = std::string(24, 'x')}}),
+     "which is missing"},
+    {torch_zip(kOne, 23), "claims 24 bytes, its entry has 23"},
+    {torch_zip(
+         dictionary({{text("w"), tensor({.shape = {2, 4}, .strides = {4, 1}})}, {text("b"), "N"}})),
+     "reaches outside its storage"},
+    {torch_zip(dictionary({{text("w"), tensor({.first = 1})}, {text("b"), "N"}})),
+     "reaches outside its storage"},
+    {torch_zip(dictionary({{text("w"), tensor({.strides = {100, 1}})}, {text("b"), "N"}})),
+     "reaches outside its storage"},
+    {torch_zip(dictionary(
+         {{text("w"), tensor({.shape = {2000, 3000}, .strides = {0, 0}})}, {text("b"), "N"}})),
+     "reaches outside its storage"},
+    {torch_zip(
+         dictionary({{text("w"), tensor({.shape = {2147483647, 2147483647, 2147483647},
+                                         .strides = {2147483647, 2147483647, 2147483647}})}})),
+     "reaches outside"},
+    {torch_zip(
+         dictionary({{text("a.b"), tensor()}, {text("a"), dictionary({{text("b"), tensor()}})}})),
+     "two tensors are called \"a.b\""},
+    {torch_zip(circle()), "in a circle"},
+    {torch_zip(wide()), "more than 4000000 values"},
+    {torch_zip(global("os", "system")), "it names \"os.system\""},
+    {zip({{.name = "a/data.pkl", .data = "\x80\x02}"}}), "truncated"},
+    {pickle("}"), "a pickle of another program"},
+    {pickle(global("posix", "system")), "it names \"posix.system\""},
+    {kMagic, "truncated"},
+    {kMagic + pickle("K\1"), "stream protocol 1001"},
+    {torch_stream(kOne, {"0"}, ""), "a storage reaches behind the end"},
+    {torch_stream(kOne, {"0"}, kBytes.substr(0, 31)), "a storage reaches behind the end"},
+    {torch_stream(kOne, {"0"}, kBytes + "x"), "1 bytes behind the last storage"},
+    {torch_stream(kOne, {}, ""), "which is missing"},
+    {torch_stream(kOne, {"9"}, kBytes), "belongs to no tensor"},
+    {torch_stream(kOne, {"0", "0"}, kBytes + kBytes), "occurs twice"},
+    {torch_stream(kOne, {"0"}, raw(std::int64_t{-1})), "has -1 elements, expected 6"},
+    {torch_stream(kOne, {"0"}, raw(std::int64_t{7}) + std::string(28, 'c')),
+     "has 7 elements, expected 6"},
+    {kMagic + pickle("M\xe9\x03"s) + pickle(dictionary({{text("little_endian"), "\x89"}})),
+     "big-endian"},
+    {kMagic + pickle("M\xe9\x03"s) + pickle("}") + pickle(kOne) + pickle("N"),
+     "expected a list of storages"},
+};
+
+TEST(TorchFile, RefusesMalformedFiles) {
+  for (const Row& row : kMalformed) {
     const std::string message = refusal(row.file);
     EXPECT_NE(message.find(row.says), std::string::npos)
-        << "row " << &row - rows.data() << ": " << message;
+        << "row " << &row - kMalformed.data() << ": " << message;
   }
 }
 

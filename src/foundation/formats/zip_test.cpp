@@ -77,70 +77,74 @@ TEST(Zip, ReadsAnArchiveWithAComment) {
   EXPECT_EQ(read_zip_directory(as_bytes(file)).size(), 1u);
 }
 
+const std::string kGood = zip({{.name = "a", .data = "hello"}, {.name = "b", .data = "world"}});
+const ZipFile kEntry{.name = "a", .data = "hello"};
+
+struct Row {
+  std::string file, says;
+};
+
+const std::vector<Row> kMalformed = {
+    {"", "found an empty file"},
+    {"PK\x03\x04", "too short"},
+    {"hello, this is no archive at all", "expected a zip archive, found a text"},
+    {kGood.substr(0, kGood.size() - 1), "no directory at its end"},
+    {kGood.substr(0, kGood.size() / 2), "no directory at its end"},
+    {kGood + "x", "no directory at its end"},
+    {zip({kEntry}, {.comment = "abc", .comment_bytes = 2}), "no directory at its end"},
+    {zip({kEntry}, {.entries = 2}), "one disk"},
+    {zip({kEntry}, {.disk = 1}), "one disk"},
+    {zip({kEntry}, {.directory_bytes = 1'000'000}), "directory lies outside"},
+    {zip({kEntry}, {.directory_offset = 1'000'000}), "directory lies outside"},
+    {zip({kEntry}, {.directory_offset = 0}), "damaged"},
+    {zip({kEntry}, {.directory_bytes = 10}), "truncated"},
+    {zip({kEntry}, {.directory_bytes = 0}), "truncated"},
+    {zip({kEntry}, {.directory_bytes = 60, .between = "0123456789abcdef"}), "does not count"},
+    {zip({kEntry}, {.directory_bytes = 0xffffffff}), "64-bit directory record is missing"},
+    {zip({kEntry}, {.directory_offset = 0xffffffff}), "64-bit directory record is missing"},
+    {zip({kEntry, {.name = "b", .data = "x", .method = 8}}), "\"b\" uses method 8"},
+    {zip({kEntry, {.name = "b", .data = "x", .method = 93}}), "uses method 93"},
+    {zip({kEntry, {.name = "b", .data = "x", .flags = 1}}), "\"b\" is encrypted"},
+    {zip({kEntry, {.name = "b", .data = "x", .unpacked_size = 1000}}), "two different sizes"},
+    {zip({kEntry, {.name = "b", .data = "x", .local_name = "c"}}), "contradicts the directory"},
+    {zip({kEntry, {.name = "b", .data = "x", .local_name = "bb"}}), "contradicts the directory"},
+    {zip({kEntry, {.name = "b", .data = "x", .local_size = 7}}), "contradicts the directory"},
+    {zip({kEntry, {.name = "b", .data = "x", .local_size = 100, .size = 100}}),
+     "lies outside the file"},
+    {zip({kEntry, {.name = "b", .data = "x", .flags = 8, .size = 0xfffffff0}}),
+     "lies outside the file"},
+    {zip({kEntry, {.name = "b", .data = "x", .header_offset = 1'000'000}}),
+     "lies outside the file"},
+    {zip({kEntry, {.name = "b", .data = "x", .header_offset = 3}}), "has no header"},
+    {zip({kEntry, {.name = "b", .data = "x", .header_offset = 0xffffffff}}),
+     "lies outside the file"},
+    {zip({kEntry, kEntry}), "two entries are called \"a\""},
+    {zip({kEntry, {.name = "a", .header_offset = 0}}), "contradicts the directory"},
+    {zip({{.name = "a", .data = "hello", .flags = 8},
+          {.name = "a", .data = "", .size = 5, .header_offset = 0}}),
+     "two entries are called"},
+    {zip({{.name = "a", .data = zip({{.name = "b", .data = "x"}}).substr(0, 40)},
+          {.name = "b", .data = "x", .header_offset = 31}}),
+     "overlaps"},
+    {zip({{.name = "a", .data = "hello", .flags = 8, .size = 20}, {.name = "b", .data = "world"}}),
+     "overlaps"},
+    {zip({{.name = "", .data = "x"}}), "name is empty"},
+    {zip({{.name = "a\0b"s, .data = "x"}}), "name is empty or no text"},
+    {zip({{.name = "\xff\xfe", .data = "x"}}), "name is empty or no text"},
+    {zip64(2), "truncated"},
+    {zip64(2'000'000), "at most 1000000 entries"},
+    {zip64(1, 1'000), "lies outside the file"},
+    {zip64(1, ~std::uint64_t{0}), "lies outside the file"},
+    {zip64(1, 3, ~std::uint64_t{0}), "lies outside the file"},
+    {zip64(1, 3, 5), "has no header"},
+};
+
 TEST(Zip, RefusesMalformedArchives) {
-  const std::string good = zip({{.name = "a", .data = "hello"}, {.name = "b", .data = "world"}});
-  const ZipFile a{.name = "a", .data = "hello"};
-  struct Row {
-    std::string file, says;
-  };
-  const std::vector<Row> rows = {
-      {"", "found an empty file"},
-      {"PK\x03\x04", "too short"},
-      {"hello, this is no archive at all", "expected a zip archive, found a text"},
-      {good.substr(0, good.size() - 1), "no directory at its end"},
-      {good.substr(0, good.size() / 2), "no directory at its end"},
-      {good + "x", "no directory at its end"},
-      {zip({a}, {.comment = "abc", .comment_bytes = 2}), "no directory at its end"},
-      {zip({a}, {.entries = 2}), "one disk"},
-      {zip({a}, {.disk = 1}), "one disk"},
-      {zip({a}, {.directory_bytes = 1'000'000}), "directory lies outside"},
-      {zip({a}, {.directory_offset = 1'000'000}), "directory lies outside"},
-      {zip({a}, {.directory_offset = 0}), "damaged"},
-      {zip({a}, {.directory_bytes = 10}), "truncated"},
-      {zip({a}, {.directory_bytes = 0}), "truncated"},
-      {zip({a}, {.directory_bytes = 60, .between = "0123456789abcdef"}), "does not count"},
-      {zip({a}, {.directory_bytes = 0xffffffff}), "64-bit directory record is missing"},
-      {zip({a}, {.directory_offset = 0xffffffff}), "64-bit directory record is missing"},
-      {zip({a, {.name = "b", .data = "x", .method = 8}}), "\"b\" uses method 8"},
-      {zip({a, {.name = "b", .data = "x", .method = 93}}), "uses method 93"},
-      {zip({a, {.name = "b", .data = "x", .flags = 1}}), "\"b\" is encrypted"},
-      {zip({a, {.name = "b", .data = "x", .unpacked_size = 1000}}), "two different sizes"},
-      {zip({a, {.name = "b", .data = "x", .local_name = "c"}}), "contradicts the directory"},
-      {zip({a, {.name = "b", .data = "x", .local_name = "bb"}}), "contradicts the directory"},
-      {zip({a, {.name = "b", .data = "x", .local_size = 7}}), "contradicts the directory"},
-      {zip({a, {.name = "b", .data = "x", .local_size = 100, .size = 100}}),
-       "lies outside the file"},
-      {zip({a, {.name = "b", .data = "x", .flags = 8, .size = 0xfffffff0}}),
-       "lies outside the file"},
-      {zip({a, {.name = "b", .data = "x", .header_offset = 1'000'000}}), "lies outside the file"},
-      {zip({a, {.name = "b", .data = "x", .header_offset = 3}}), "has no header"},
-      {zip({a, {.name = "b", .data = "x", .header_offset = 0xffffffff}}), "lies outside the file"},
-      {zip({a, a}), "two entries are called \"a\""},
-      {zip({a, {.name = "a", .header_offset = 0}}), "contradicts the directory"},
-      {zip({{.name = "a", .data = "hello", .flags = 8},
-            {.name = "a", .data = "", .size = 5, .header_offset = 0}}),
-       "two entries are called"},
-      {zip({{.name = "a", .data = zip({{.name = "b", .data = "x"}}).substr(0, 40)},
-            {.name = "b", .data = "x", .header_offset = 31}}),
-       "overlaps"},
-      {zip({{.name = "a", .data = "hello", .flags = 8, .size = 20},
-            {.name = "b", .data = "world"}}),
-       "overlaps"},
-      {zip({{.name = "", .data = "x"}}), "name is empty"},
-      {zip({{.name = "a\0b"s, .data = "x"}}), "name is empty or no text"},
-      {zip({{.name = "\xff\xfe", .data = "x"}}), "name is empty or no text"},
-      {zip64(2), "truncated"},
-      {zip64(2'000'000), "at most 1000000 entries"},
-      {zip64(1, 1'000), "lies outside the file"},
-      {zip64(1, ~std::uint64_t{0}), "lies outside the file"},
-      {zip64(1, 3, ~std::uint64_t{0}), "lies outside the file"},
-      {zip64(1, 3, 5), "has no header"},
-  };
-  EXPECT_GE(rows.size(), 40u);
-  for (const Row& row : rows) {
+  EXPECT_GE(kMalformed.size(), 40u);
+  for (const Row& row : kMalformed) {
     const std::string message = refusal(row.file);
     EXPECT_NE(message.find(row.says), std::string::npos)
-        << "row " << &row - rows.data() << ": " << message;
+        << "row " << &row - kMalformed.data() << ": " << message;
   }
 }
 

@@ -9,7 +9,7 @@
 namespace comfy::media {
 namespace {
 
-enum class Packing : std::uint32_t { raw = 0, rle8 = 1, rle4 = 2, bitfields = 3 };
+enum class Packing : std::uint8_t { raw = 0, rle8 = 1, rle4 = 2, bitfields = 3 };
 
 /// A file's head: the fields of the OS/2 and Windows headers that matter.
 struct Head {

@@ -79,11 +79,10 @@ void each_pixel(const Picture& picture, Put put) {
   }
 }
 
-Rgba transparent_of(const Picture& picture) {
-  Rgba colour{0, 0, 0, 255};
-  for (std::size_t c = 0; c < 3; ++c)
-    colour[c] = static_cast<std::uint8_t>((*picture.transparent_colour)[c]);
-  return colour;
+Rgba narrow(const std::array<std::uint16_t, 3>& colour) {
+  Rgba pixel{0, 0, 0, 255};
+  for (std::size_t c = 0; c < 3; ++c) pixel[c] = static_cast<std::uint8_t>(colour[c]);
+  return pixel;
 }
 
 }  // namespace
@@ -108,7 +107,7 @@ Picture to_rgba(const Picture& picture) {
   Picture result = Picture::make(Mode::rgba, picture.width, picture.height);
   std::uint8_t* out = result.pixels.data();
   const bool keyed = picture.transparent_colour.has_value();
-  const Rgba hidden = keyed ? transparent_of(picture) : Rgba{};
+  const Rgba hidden = narrow(picture.transparent_colour.value_or(std::array<std::uint16_t, 3>{}));
   each_pixel(picture, [&](Rgba pixel) {
     if (keyed && pixel == hidden) pixel[3] = 0;
     std::memcpy(out, pixel.data(), 4);

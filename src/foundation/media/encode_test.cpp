@@ -159,6 +159,24 @@ TEST(ResizeBilinear, KeepsAFlatColourAndTheMeanOfAHalving) {
   EXPECT_EQ(resize_bilinear(two, 4, 1).pixels, (std::vector<std::uint8_t>{0, 64, 191, 255}));
 }
 
+TEST(ResizeBilinear, AgreesWithPillow) {
+  const Json cases = parse_json(read_file("tests/media/scaled.json"));
+  ASSERT_EQ(cases.as_array().size(), 7U);
+  for (const Json& one : cases.as_array()) {
+    const std::string name = one.at("name").as_string();
+    const Picture source = decode(read_file("tests/media/pictures/" + name)).frames.at(0);
+    const Json::Array& size = one.at("size").as_array();
+    const Picture scaled = resize_bilinear(source, static_cast<int>(size[0].as_int()),
+                                           static_cast<int>(size[1].as_int()));
+    const std::string& wanted = one.at("pixels").as_string();
+    ASSERT_EQ(scaled.pixels.size() * 2, wanted.size()) << name;
+    const int tolerance = name.ends_with(".jpg") ? 1 : 0;
+    for (std::size_t i = 0; i < scaled.pixels.size(); ++i)
+      EXPECT_NEAR(std::stoi(wanted.substr(i * 2, 2), nullptr, 16), scaled.pixels[i], tolerance)
+          << name << " at byte " << i;
+  }
+}
+
 TEST(ResizeBilinear, RefusesWhatItCannotScale) {
   EXPECT_THROW(resize_bilinear(noise(Mode::rgb), 0, 4), Error);
   EXPECT_THROW(resize_bilinear(noise(Mode::palette), 4, 4), Error);

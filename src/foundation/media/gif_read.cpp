@@ -127,7 +127,7 @@ void Canvas::draw_first(const RawFrame& frame) {
 }
 
 void Canvas::leave_palette() {
-  const Palette palette = *now_.palette;
+  const Palette palette = now_.palette.value_or(Palette{});
   Picture wide = Picture::make(palette.transparent ? Mode::rgba : Mode::rgb, width_, height_);
   const std::size_t bytes = pixel_bytes(wide.mode);
   std::uint8_t* to = wide.pixels.data();
@@ -276,8 +276,10 @@ void GifReader::read_image(RawFrame& frame) {
   const GifImageDesc& image = gif_->Image;
   frame.box = {image.Left, image.Top, image.Width, image.Height};
   if (image.Width == 0 || image.Height == 0) throw budget_.broken("a frame has no pixels");
-  const auto right = static_cast<std::uint64_t>(image.Left + image.Width);
-  const auto bottom = static_cast<std::uint64_t>(image.Top + image.Height);
+  const auto right =
+      static_cast<std::uint64_t>(image.Left) + static_cast<std::uint64_t>(image.Width);
+  const auto bottom =
+      static_cast<std::uint64_t>(image.Top) + static_cast<std::uint64_t>(image.Height);
   budget_.frame(right, bottom, 1);
   frame.palette = palette_of(image.ColorMap != nullptr ? image.ColorMap : gif_->SColorMap);
   frame.indices.resize(static_cast<std::size_t>(image.Width) *

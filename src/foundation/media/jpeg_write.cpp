@@ -24,7 +24,7 @@ struct Writer {
 
   ~Writer() {
     jpeg_destroy_compress(&jpeg);
-    std::free(bytes);
+    std::free(bytes);  // NOLINT(cppcoreguidelines-no-malloc): libjpeg allocated it
   }
 };
 

@@ -43,7 +43,7 @@ void append(std::vector<float>& values, const Picture& picture, std::size_t firs
 
 /// 1 - alpha of a picture that has one, by LoadImage's rules: a channel, or a palette entry.
 std::optional<std::vector<float>> mask_of(const Picture& picture) {
-  const bool by_palette = picture.mode == Mode::palette && picture.palette->transparent;
+  const bool by_palette = picture.palette && picture.palette->transparent;
   if (!picture.has_alpha_channel() && !by_palette) return {};
   std::vector<float> values;
   append(values, to_rgba(picture), 3, 4);

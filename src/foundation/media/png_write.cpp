@@ -142,6 +142,7 @@ std::string encode_png(const Picture& picture, const PngOptions& options) {
     throw Error(Error::Kind::unsupported,
                 fmt::format("a {} picture cannot be written as PNG", mode_name(picture.mode)));
   std::vector<PackedText> texts;
+  texts.reserve(options.texts.size());
   for (const TextEntry& entry : options.texts) texts.push_back(pack(entry));
   Picture bits;
   const bool is_bilevel = picture.mode == Mode::bilevel;

@@ -21,14 +21,16 @@ struct Taps {
   std::vector<int> weights;
 };
 
+int nearest(double place) { return static_cast<int>(std::floor(place + 0.5)); }
+
 std::vector<Taps> taps_for(int from, int to) {
   const double scale = static_cast<double>(from) / to;
   const double reach = std::max(scale, 1.0);  // half the width of the triangle
   std::vector<Taps> all(static_cast<std::size_t>(to));
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - reach + 0.5));
-    const int end = std::min(from, static_cast<int>(centre + reach + 0.5));
+    const int first = std::max(0, nearest(centre - reach));
+    const int end = std::min(from, nearest(centre + reach));
     std::vector<double> weights;
     double sum = 0;
     for (int x = first; x < end; ++x) {

@@ -144,6 +144,7 @@ OpenModel Folders::open_model(std::string_view kind, std::string_view name) cons
   if (folder == nullptr)
     throw Error(Error::Kind::not_found, fmt::format("no model folder is called '{}'", kind));
   std::vector<std::string> searched;
+  searched.reserve(folder->roots.size());
   for (const Root& root : folder->roots) searched.push_back(shown(root.path()));
   throw Error(Error::Kind::not_found,
               fmt::format("no model '{}' in {}; put the file there", name, join(searched, " or ")));

@@ -95,7 +95,7 @@ struct Root::State {
   }
 };
 
-Root::Root(std::filesystem::path folder, Links links) : state_{std::make_shared<State>()} {
+Root::Root(const std::filesystem::path& folder, Links links) : state_{std::make_shared<State>()} {
   state_->folder = std::filesystem::absolute(folder).lexically_normal();
   state_->links = links;
 }

@@ -40,7 +40,7 @@ enum class Depth : std::uint8_t { shallow, recursive };
 /// component does where the kernel is too old. Cheap to copy; safe from several threads.
 class Root {
  public:
-  explicit Root(std::filesystem::path folder, Links links = Links::refuse);
+  explicit Root(const std::filesystem::path& folder, Links links = Links::refuse);
 
   const std::filesystem::path& path() const;
   Links links() const;

@@ -3,9 +3,9 @@
 
 #include "foundation/base/clock.h"
 #include "foundation/base/json.h"
+#include "foundation/base/rate_limit.h"
 #include "foundation/link/bodies.h"
 #include "frontend/jobs/event_sink.h"
-#include "foundation/base/rate_limit.h"
 
 #include <cstddef>
 #include <optional>

@@ -84,6 +84,13 @@ void Dispatcher::on_hello(const link::WorkerKey& key, const link::Message& messa
     running->renewed_at = services_.clock.monotonic();
   }
   worker.hello = std::move(hello);
+  if (stopping_) {
+    // It came up while the server was already on its way out.
+    link::Message shutdown;
+    shutdown.type = link::Type::shutdown;
+    shutdown.body["drain_ms"] = std::int64_t{0};
+    services_.link.send(key, shutdown);
+  }
   dispatch();
 }
 

@@ -265,17 +265,15 @@ class Connection {
       if (error) throw_body_error(error);
       sink.add({piece.data(), piece.size() - space.size});
       if (sink.received() > limit) throw too_large(limit, sink.received());
-      if (sink.is_full()) co_await on_pool([&sink] { sink.flush(); });
+      if (sink.is_full()) {
+        const auto flush = [&sink] { sink.flush(); };
+        co_await front_.services.blocking.run(flush);
+      }
     }
     watch_.disarm();
     if (!sink.is_spilled()) co_return sink.finish();
     const auto finish = [&sink] { return sink.finish(); };
     co_return co_await front_.services.blocking.run(finish);
-  }
-
-  template <class Work>
-  awaitable<void> on_pool(Work work) {
-    co_await front_.services.blocking.run(std::move(work));
   }
 
   [[noreturn]] static void throw_body_error(const error_code& error) {

@@ -84,8 +84,11 @@ bool Socket::within_rate(Time now) {
 void Socket::push(Frame frame) {
   if (closing_ || ended_) return;
   const std::size_t size = frame.bytes->size();
+  // The frame that goes next does not count: a single message may be larger than the limit.
+  const std::size_t next =
+      queue_.empty() || !queue_.front().bytes ? 0 : queue_.front().bytes->size();
   const bool full = queue_.size() >= limits_.socket_queue_frames ||
-                    (!queue_.empty() && queued_bytes_ + size > limits_.socket_queue_bytes);
+                    (!queue_.empty() && queued_bytes_ - next + size > limits_.socket_queue_bytes);
   if (full) {
     close(CloseCode::too_slow, "messages are not read as fast as they come");
     return;

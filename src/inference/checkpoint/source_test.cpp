@@ -56,8 +56,7 @@ TEST(Source, PutsLargeTypesFirstSoThatAllLieAligned) {
                                                {"y64", at::ones({1}, at::kLong)}});
   std::vector<std::string> names;
   const SourcePtr source = open_source(folder / "x.safetensors");
-  for (const TensorInfo& info : source->tensors())
-    names.push_back(info.name);
+  for (const TensorInfo& info : source->tensors()) names.push_back(info.name);
   EXPECT_EQ(names, (std::vector<std::string>{"y64", "a32", "b32", "z8"}));
 }
 

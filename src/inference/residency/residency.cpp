@@ -21,9 +21,8 @@ std::shared_ptr<const void> Residency::find_or_build(const std::string& key, std
 
 std::shared_ptr<const void> Residency::find(const std::string& key, std::type_index type) {
   const std::lock_guard lock{mutex_};
-  const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
-    return e.key == key && e.type == type;
-  });
+  const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& e) { return e.key == key && e.type == type; });
   if (entry == entries_.end()) return {};
   entries_.splice(entries_.begin(), entries_, entry);
   return entry->value;

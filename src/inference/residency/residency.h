@@ -14,9 +14,9 @@ namespace comfy::residency {
 
 /// Keeps prepared networks and encoders in memory between prompts, within a budget.
 ///
-/// Keys tell content (checkpoint::Weights::key(): file identity, precision, patches), so that a renamed
-/// node or a second loader finds what is there. When the sum exceeds the budget, what was used longest
-/// ago is let go; whoever still holds it keeps it alive. Threads may share one.
+/// Keys tell content (checkpoint::Weights::key(): file identity, precision, patches), so that a
+/// renamed node or a second loader finds what is there. When the sum exceeds the budget, what was
+/// used longest ago is let go; whoever still holds it keeps it alive. Threads may share one.
 class Residency {
  public:
   explicit Residency(std::size_t budget_bytes) : budget_{budget_bytes} {}

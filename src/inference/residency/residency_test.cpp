@@ -53,16 +53,16 @@ TEST(Residency, KeepsTheNewestEvenAboveTheBudget) {
 TEST(Residency, TellsTypesApartUnderOneKey) {
   Residency residency{100};
   residency.get<Network>("a", [] { return network(1, 10); });
-  const auto encoder = residency.get<Encoder>("a", [] {
-    return Residency::Built<Encoder>{std::make_shared<Encoder>(Encoder{7}), 10};
-  });
+  const auto encoder = residency.get<Encoder>(
+      "a", [] { return Residency::Built<Encoder>{std::make_shared<Encoder>(Encoder{7}), 10}; });
   EXPECT_EQ(encoder->number, 7);
   EXPECT_EQ(residency.size(), 2u);
 }
 
 TEST(Residency, LeavesNothingBehindWhenBuildingThrows) {
   Residency residency{100};
-  EXPECT_THROW(residency.get<Network>("a", []() -> Residency::Built<Network> { throw std::runtime_error{"no"}; }),
+  EXPECT_THROW(residency.get<Network>(
+                   "a", []() -> Residency::Built<Network> { throw std::runtime_error{"no"}; }),
                std::runtime_error);
   EXPECT_EQ(residency.size(), 0u);
   EXPECT_EQ(residency.get<Network>("a", [] { return network(1, 10); })->number, 1);
@@ -91,9 +91,8 @@ TEST(Residency, BuildsOnceForManyThreads) {
   std::atomic<int> built = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
-    threads.emplace_back([&] {
-      residency.get<Network>("a", [&] { return network(++built, 10); });
-    });
+    threads.emplace_back(
+        [&] { residency.get<Network>("a", [&] { return network(++built, 10); }); });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(built, 1);

@@ -142,6 +142,11 @@ struct World final : jobs::EventSink {
                  .duplicate = seed % 3 == 0 ? 0.1 : 0,
                  .drop = seed % 4 == 0 ? 0.05 : 0}},
         workers_outlive_server{seed % 2 == 0} {
+    // A record of an end may never change again.
+    store.database().execute(
+        "CREATE TABLE changed_end (prompt_id TEXT); CREATE TRIGGER end_is_final"
+        " AFTER UPDATE OF state, status, outputs ON job WHEN OLD.state NOT IN ('queued', 'running')"
+        " BEGIN INSERT INTO changed_end VALUES (OLD.prompt_id); END");
     network.on_kill([this](const std::string& worker) { kill(worker, "signal 9, SIGKILL"); });
   }
 
@@ -392,6 +397,8 @@ void World::judge() {
           << id << " failed: " << record->error;
     }
   }
+  EXPECT_EQ(store.database().text("SELECT prompt_id FROM changed_end"), "")
+      << "a record of an end was changed";
   EXPECT_EQ(store.find("last")->state, jobs::State::succeeded);
   EXPECT_EQ(store.count({}), cases.size()) << "a job that nobody submitted";
   EXPECT_EQ(jobs->counts().running, 0u);

@@ -40,8 +40,8 @@ SplitName split_suffix(std::string_view name) {
 }
 
 double python_time(std::int64_t nanoseconds) {
-  return static_cast<double>(nanoseconds / 1'000'000'000) +
-         1e-9 * static_cast<double>(nanoseconds % 1'000'000'000);
+  const std::int64_t seconds = nanoseconds / 1'000'000'000;
+  return static_cast<double>(seconds) + 1e-9 * static_cast<double>(nanoseconds % 1'000'000'000);
 }
 
 bool is_true(const Request& request, std::string_view name) {

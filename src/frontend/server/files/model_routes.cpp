@@ -18,8 +18,8 @@ namespace comfy::server {
 namespace {
 
 constexpr int kPreviewQuality = 80;  // Pillow's own for WebP
-constexpr std::size_t kMetadataHeader = 1024 * 1024;
-constexpr std::size_t kCoverHeader = 8 * 1024 * 1024;
+constexpr std::size_t kMetadataHeader = std::size_t{1} << 20;
+constexpr std::size_t kCoverHeader = std::size_t{8} << 20;
 
 /// A kind by the name that GET /models shows; the older names are none.
 const paths::ModelFolder& folder_of(const Request& request, Services& services) {

@@ -111,12 +111,14 @@ void read_header(FormPart& part, std::string_view line) {
   Parameters parameters{parameters_of(value)};
   bool is_extended = false;
   while (auto item = parameters.next()) {
-    if (item->name == "name") part.name = std::move(item->value);
-    if (item->name == "filename" && !is_extended) part.filename = std::move(item->value);
-    if (item->name != "filename*") continue;
-    if (auto name = extended_value(item->value)) {
-      part.filename = std::move(*name);
-      is_extended = true;
+    if (item->name == "name") {
+      part.name = std::move(item->value);
+    } else if (item->name == "filename*") {
+      const auto name = extended_value(item->value);
+      is_extended = is_extended || name.has_value();
+      if (name) part.filename = name;
+    } else if (item->name == "filename" && !is_extended) {
+      part.filename = std::move(item->value);
     }
   }
 }

@@ -11,8 +11,8 @@ namespace comfy::server {
 
 struct MultipartLimits {
   std::size_t parts = 64;
-  std::size_t part_headers = 8 * 1024;  ///< bytes
-  std::size_t boundary = 70;            ///< bytes, as RFC 2046 has it
+  std::size_t part_headers = 8'192;  ///< bytes
+  std::size_t boundary = 70;         ///< bytes, as RFC 2046 has it
 };
 
 /// One field of a form. The views point into the body.

@@ -17,7 +17,7 @@
 namespace comfy::server {
 namespace {
 
-constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
+constexpr std::size_t kMaxFile = std::size_t{16} << 20;
 constexpr std::size_t kMaxName = 200;
 constexpr std::string_view kSettings = "comfy.settings.json";
 constexpr std::string_view kUsers = "users.json";

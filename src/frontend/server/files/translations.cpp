@@ -13,7 +13,7 @@ namespace {
 using paths::ClientPath;
 using paths::Depth;
 
-constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
+constexpr std::size_t kMaxFile = std::size_t{16} << 20;
 constexpr std::array kMembers{"nodeDefs", "commands", "settings"};
 
 Json read_object(const paths::Root& root, const ClientPath& path) {

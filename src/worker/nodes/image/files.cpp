@@ -69,7 +69,7 @@ media::Channel channel_of(const std::string& name) {
 
 struct LoadImageMask {
   struct In {
-    engine::InputFile<""> image;
+    engine::InputFile<"any"> image;
     std::string channel;
   };
   struct Out {

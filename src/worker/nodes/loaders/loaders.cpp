@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/error.h"
+#include "foundation/base/strings.h"
 #include "foundation/paths/folders.h"
 #include "inference/checkpoint/lora.h"
 #include "inference/checkpoint/source.h"
@@ -11,6 +12,8 @@
 #include "worker/nodes/ports.h"
 #include "worker/nodes/services.h"
 
+#include <fmt/format.h>
+
 namespace comfy::nodes {
 namespace {
 
@@ -18,8 +21,16 @@ using engine::Context;
 using engine::ModelFile;
 using engine::node;
 
+/// Opens a model file; errors name it as the menu does, never by where it lies on this machine.
 checkpoint::SourcePtr open(std::string_view kind, const std::string& name, Services& services) {
-  return checkpoint::open_source(services.folders.open_model(kind, name).path, services.pickles);
+  const std::string path = services.folders.open_model(kind, name).path.string();
+  try {
+    return checkpoint::open_source(path, services.pickles);
+  } catch (Error& error) {
+    error.message = replace_all(std::move(error.message), path, fmt::format("{}/{}", kind, name));
+    error.details = replace_all(std::move(error.details), path, fmt::format("{}/{}", kind, name));
+    throw;
+  }
 }
 
 models::LoadPrecision precision_of(const PrecisionPolicy& policy) {

@@ -1,24 +1,65 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "inference/sampling/sampler.h"
+#include "golden/recorded_sampling.h"
 
-#include "foundation/base/json.h"
-#include "inference/sampling/golden_sampling.h"
+#include "foundation/base/error.h"
 #include "inference/sampling/solvers/solvers.h"
-
-#include <gtest/gtest.h>
+#include "inference/tensor/ops.h"
 
 #include <cmath>
-#include <set>
 
-namespace comfy::sampling {
-namespace {
+namespace comfy::golden {
 
-/// The network of the recorded cases.
-Denoised toy_network(const Tensor& x, double sigma) {
-  const Tensor s = at::full({}, sigma, at::kFloat);
-  const Tensor shrunk = x / (1 + s * s);
-  return {.guided = shrunk + 0.1 * x.sin(), .uncond = shrunk - 0.05 * x.cos()};
+using namespace sampling;  // NOLINT(google-build-using-namespace): this file only names its things
+
+const std::map<std::string, SamplingSettings>& recorded_parameterizations() {
+  using enum Prediction;
+  static const std::map<std::string, SamplingSettings> kSettings{
+      {"eps_sd1", {}},
+      {"eps", {}},
+      {"eps_cosine", {.beta_schedule = BetaSchedule::cosine}},
+      {"eps_sqrt_linear", {.beta_schedule = BetaSchedule::sqrt_linear}},
+      {"v_prediction", {.prediction = v}},
+      {"v_prediction_zsnr", {.prediction = v, .zsnr = true}},
+      {"v_zsnr", {.prediction = v, .zsnr = true}},
+      {"lcm_distilled", {.prediction = lcm, .space = SigmaSpace::distilled}},
+      {"discrete_edm", {.prediction = edm, .space = SigmaSpace::discrete_edm}},
+      {"edm_playground",
+       {.prediction = edm,
+        .space = SigmaSpace::continuous_edm,
+        .sigma_max = 80.0,
+        .sigma_data = 0.5}},
+      {"continuous_edm_node_default",
+       {.prediction = edm, .space = SigmaSpace::continuous_edm, .sigma_data = 0.5}},
+      {"svd_v_continuous_edm",
+       {.prediction = v, .space = SigmaSpace::continuous_edm, .sigma_max = 700.0}},
+      {"continuous_v",
+       {.prediction = v, .space = SigmaSpace::continuous_v, .sigma_min = 0.03, .sigma_max = 500.0}},
+      {"cosmos_rflow",
+       {.prediction = cosmos_rflow, .space = SigmaSpace::cosmos_rflow, .sigma_max = 80.0}},
+      {"flow_shift3", {.prediction = flow, .space = SigmaSpace::flow, .shift = 3.0}},
+      {"flow", {.prediction = flow, .space = SigmaSpace::flow, .shift = 3.0}},
+      {"flow_shift1_mult1", {.prediction = flow, .space = SigmaSpace::flow, .multiplier = 1.0}},
+      {"auraflow_1.73",
+       {.prediction = flow, .space = SigmaSpace::flow, .shift = 1.73, .multiplier = 1.0}},
+      {"flux_0", {.prediction = flow, .space = SigmaSpace::flux, .shift = 0.0}},
+      {"flux_1.15", {.prediction = flow, .space = SigmaSpace::flux, .shift = 1.15}},
+      {"cascade_shift1", {.space = SigmaSpace::cascade}},
+      {"cascade_shift2", {.space = SigmaSpace::cascade, .shift = 2.0}},
+  };
+  return kSettings;
 }
+
+Tensor as_tensor(const Sigmas& sigmas) {
+  return at::tensor(at::ArrayRef<double>{sigmas.data(), sigmas.size()}, at::kDouble);
+}
+
+Sigmas as_sigmas(const Tensor& values) {
+  const Tensor numbers = values.to(at::kDouble).contiguous();
+  const double* begin = numbers.const_data_ptr<double>();
+  return {begin, begin + numbers.numel()};
+}
+
+namespace {
 
 Stochastic stochastic(const Json& o, double eta = 1.0) {
   return {.eta = o.double_or("eta", eta), .s_noise = o.double_or("s_noise", 1.0)};
@@ -72,7 +113,9 @@ Sampler with_options(const std::string& name, F call) {
                              const SamplerContext& c) { return call(d, std::move(x), s, c); }};
 }
 
-Sampler sampler_of(const std::string& name, const Json& o) {
+}  // namespace
+
+Sampler recorded_sampler(const std::string& name, const Json& o) {
   if (o.as_object().empty()) return find_sampler(name);
   const auto bound = [&](auto solver, auto options) {
     return with_options(
@@ -128,65 +171,7 @@ Sampler sampler_of(const std::string& name, const Json& o) {
                             .scale_steps = static_cast<int>(o.int_or("scale_steps", -1)),
                             .method = o.string_or("upscale_method", "")});
   }
-  throw Error{Error::Kind::internal, "no options known for " + name};
+  throw Error{Error::Kind::unsupported, "options of sampler \"" + name + "\""};
 }
 
-double tolerance_of(const std::string& sampler) {
-  // Step control and quadrature in float32 by the reference, in double here.
-  const std::set<std::string> loose{"dpm_adaptive", "lms", "er_sde", "deis"};
-  return loose.contains(sampler) ? 1e-4 : 1e-5;
-}
-
-class RecordedSampler : public testing::TestWithParam<std::filesystem::path> {};
-
-TEST_P(RecordedSampler, TakesTheRecordedSteps) {
-  const auto recorded = golden::Case::load(GetParam());
-  const Json& info = recorded.info();
-  const std::string name = info.at("sampler").as_string();
-  const double tolerance = tolerance_of(name);
-  Sigmas visited;
-  Denoiser denoiser{.evaluate = {},
-                    .sampling = ModelSampling{
-                        recorded_parameterizations().at(info.at("model_sampling").as_string())}};
-  denoiser.evaluate = [&](const Tensor& x, double sigma, Guidance) {
-    visited.push_back(sigma);
-    return toy_network(x, sigma);
-  };
-  std::vector<Tensor> states;
-  Tensor denoised;
-  Json::Array indices;
-  SamplerContext context{.seed = static_cast<std::uint64_t>(info.at("seed").as_int())};
-  context.generator.seed(context.seed);
-  context.generator.randn(recorded["input.noise"].sizes().vec());  // which made the noise
-  context.on_step = [&](const Step& step) {
-    indices.push_back(static_cast<std::int64_t>(step.index));
-    states.push_back(step.x);
-    denoised = step.denoised;
-  };
-  SamplerRun run{.sigmas = as_sigmas(recorded["input.sigmas"]),
-                 .noise = recorded["input.noise"],
-                 .latent = recorded["input.latent"]};
-  if (info.bool_or("inpaint", false)) run.inpaint.mask = recorded["input.denoise_mask"];
-  const Tensor final = run_sampler(sampler_of(name, info.at("options")), denoiser, run, context);
-
-  const auto expect = [&](const std::string& what, const Tensor& actual) {
-    const auto comparison = golden::compare(recorded[what], actual, tolerance);
-    EXPECT_TRUE(comparison.agrees) << what << ": " << comparison.message;
-  };
-  expect("expected.model_sigmas", as_tensor(visited));
-  EXPECT_EQ(Json{indices}, info.at("callback_i"));
-  for (std::size_t i = 0; i < states.size(); ++i) {
-    const std::string state = "expected.x." + std::to_string(i);
-    if (recorded.has(state)) expect(state, states[i]);
-  }
-  if (recorded.has("expected.denoised.last")) expect("expected.denoised.last", denoised);
-  expect("expected.final", final);
-  expect("expected.next_global_randn", context.generator.randn({2}));
-}
-
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RecordedSampler);
-INSTANTIATE_TEST_SUITE_P(Samplers, RecordedSampler, testing::ValuesIn(recorded_cases("samplers")),
-                         [](const auto& row) { return test_name(row.param); });
-
-}  // namespace
-}  // namespace comfy::sampling
+}  // namespace comfy::golden

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 
-/// For tests: the changes under which golden UNet cases were recorded, made through BlockHooks
+/// The changes under which golden UNet cases were recorded, made through BlockHooks
 /// alone.
-namespace comfy::models::unet::recorded {
+namespace comfy::golden::recorded {
+
+using models::BlockHooks;
 
 /// FreeU and FreeU_V2 (Si et al. 2023, arXiv:2309.11497); params: b1, b2, s1, s2.
 BlockHooks freeu(const Json& params, std::int64_t model_channels, bool second_version);
@@ -21,4 +23,4 @@ BlockHooks tome(const Json& params, std::uint64_t seed);
 BlockHooks attention_patches();
 BlockHooks attention_replacements();
 
-}  // namespace comfy::models::unet::recorded
+}  // namespace comfy::golden::recorded

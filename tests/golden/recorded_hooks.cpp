@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "inference/models/unet/recorded_hooks.h"
+#include "golden/recorded_hooks.h"
 
 #include "inference/tensor/ops.h"
 #include "inference/tensor/random.h"
@@ -7,7 +7,12 @@
 #include <cmath>
 #include <memory>
 
-namespace comfy::models::unet::recorded {
+namespace comfy::golden::recorded {
+
+using models::AttentionInputs;
+using models::BlockKind;
+using models::BlockPlace;
+
 namespace {
 
 /// The lowest frequencies of a map, times `scale`.
@@ -225,4 +230,4 @@ BlockHooks attention_replacements() {
   return hooks;
 }
 
-}  // namespace comfy::models::unet::recorded
+}  // namespace comfy::golden::recorded
