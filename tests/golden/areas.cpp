@@ -19,7 +19,8 @@ std::optional<Outcome> run_full(const std::filesystem::path& file) {
 
 constexpr Area kAreas[] = {
     {"e2e", run_e2e},           {"nodes", run_nodes},         {"noise", run_noise},
-    {"samplers", run_samplers}, {"schedules", run_schedules},
+    {"samplers", run_samplers}, {"schedules", run_schedules}, {"sd15_full", run_full},
+    {"unet", run_unet},         {"vae", run_vae_or_node},
 };
 
 }  // namespace

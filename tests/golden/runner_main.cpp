@@ -90,6 +90,8 @@ Totals run_area(const fs::path& folder, const Arguments& arguments) {
     totals.not_yet += outcome->verdict == Verdict::not_yet;
     if (outcome->verdict == Verdict::failed)
       details += fmt::format("  FAILED {}: {}\n", file.stem().string(), outcome->message);
+    if (arguments.verbose && outcome->verdict == Verdict::passed)
+      details += fmt::format("  passed {}: {:.2g}\n", file.stem().string(), outcome->worst);
     if (arguments.verbose && outcome->verdict == Verdict::not_yet)
       details += fmt::format("  not yet {}: {}\n", file.stem().string(), outcome->message);
   }

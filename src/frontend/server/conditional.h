@@ -39,7 +39,7 @@ std::string http_date(std::int64_t seconds);
 std::optional<std::int64_t> parse_http_date(std::string_view text);
 
 /// The bytes a Range header asks of a file of that size.
-enum class RangeVerdict { whole, part, unsatisfiable };
+enum class RangeVerdict : std::uint8_t { whole, part, unsatisfiable };
 struct RangeAnswer {
   RangeVerdict verdict = RangeVerdict::whole;
   Span span;

@@ -5,6 +5,7 @@
 #include "frontend/server/request.h"
 #include "frontend/server/settings.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@ class OriginRules {
   /// the external address cannot be read.
   OriginRules(const Settings& settings, std::string machine);
 
-  enum class Verdict {
+  enum class Verdict : std::uint8_t {
     pass,
     malformed,    ///< 400: no Host or several
     misdirected,  ///< 421: a host name that is not ours

@@ -174,7 +174,7 @@ void Sessions::subscribe_logs(const std::string& client_id, bool enabled) {
   }
 }
 
-void Sessions::send_logs(SharedBytes text) {
+void Sessions::send_logs(const SharedBytes& text) {
   for (const std::string& id : log_subscribers_) {
     const auto found = by_id_.find(id);
     if (found != by_id_.end()) found->second->send(text);

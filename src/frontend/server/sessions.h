@@ -50,7 +50,7 @@ class Sessions {
   /// Whether that session gets `logs` messages.
   void subscribe_logs(const std::string& client_id, bool enabled);
   bool has_log_subscribers() const { return !log_subscribers_.empty(); }
-  void send_logs(SharedBytes text);
+  void send_logs(const SharedBytes& text);
 
   /// Pings and ends silent sessions. Called every second.
   void tick();

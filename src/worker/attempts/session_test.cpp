@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -18,10 +19,14 @@ using link::Type;
 
 struct ScriptedLink final : link::ServerLink {
   void start(link::ServerListener& listener) override { server = &listener; }
-  void send(link::Message message) override { sent.push_back(std::move(message)); }
+  void send(link::Message message) override {
+    const std::lock_guard lock{mutex};
+    sent.push_back(std::move(message));
+  }
   bool flush(std::chrono::milliseconds) override { return true; }
 
   link::ServerListener* server = nullptr;
+  mutable std::mutex mutex;
   std::vector<link::Message> sent;
 };
 
@@ -62,11 +67,13 @@ class SessionTest : public testing::Test {
     session_.finished({.id = id, .end = end});
   }
   std::size_t count(Type type) const {
+    const std::lock_guard lock{link_.mutex};
     return static_cast<std::size_t>(
         std::count_if(link_.sent.begin(), link_.sent.end(),
                       [&](const link::Message& message) { return message.type == type; }));
   }
-  const link::Message& last(Type type) const {
+  link::Message last(Type type) const {
+    const std::lock_guard lock{link_.mutex};
     return *std::find_if(link_.sent.rbegin(), link_.sent.rend(),
                          [&](const link::Message& message) { return message.type == type; });
   }

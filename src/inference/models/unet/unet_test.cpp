@@ -3,138 +3,26 @@
 
 #include "foundation/base/error.h"
 #include "golden/golden_case.h"
+#include "golden/network_areas.h"
 #include "inference/checkpoint/source.h"
-#include "inference/models/unet/recorded_hooks.h"
 #include "inference/tensor/ops.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace comfy::models::unet {
 namespace {
 
-constexpr double kTolerance = 1e-5;  // of the golden README, for the whole area
-
-std::vector<std::int64_t> integers(const Json& list) {
-  std::vector<std::int64_t> result;
-  for (const Json& item : list.as_array()) result.push_back(item.as_int());
-  return result;
-}
-
-Weights weights_of(const golden::Case& recorded) {
-  std::string scope = recorded.weights_prefix();
-  if (scope.ends_with('.')) scope.pop_back();
-  return Weights(checkpoint::open_source(recorded.weights_file())) / scope;
-}
-
-/// The case's configuration: what tensors tell is compared, heads are taken.
-Config config_of(const golden::Case& recorded, const Weights& weights) {
-  Config config = detect(weights).value();
-  const Json& expected = recorded.info().at("config");
-  EXPECT_EQ(config.model_channels, expected.at("model_channels").as_int());
-  EXPECT_EQ(config.in_channels, expected.at("in_channels").as_int());
-  EXPECT_EQ(config.out_channels, expected.at("out_channels").as_int());
-  EXPECT_EQ(config.res_blocks, integers(expected.at("num_res_blocks")));
-  EXPECT_EQ(config.channel_mult, integers(expected.at("channel_mult")));
-  EXPECT_EQ(config.transformer_depth, integers(expected.at("transformer_depth")));
-  EXPECT_EQ(config.transformer_depth_output, integers(expected.at("transformer_depth_output")));
-  EXPECT_EQ(config.transformer_depth_middle, expected.at("transformer_depth_middle").as_int());
-  config.heads = std::max<std::int64_t>(0, expected.at("num_heads").as_int());
-  config.head_channels = expected.at("num_head_channels").as_int();
-  return config;
-}
-
-BlockHooks hooks_of(const Json& info, const Config& config) {
-  if (const Json* patch = info.find("patch")) {
-    return patch->as_string().starts_with("attn1 of") ? recorded::attention_replacements()
-                                                      : recorded::attention_patches();
-  }
-  const std::string node = info.string_or("node", "");
-  if (node.empty()) return {};
-  const Json& params = info.at("node_params");
-  if (node == "FreeU" || node == "FreeU_V2") {
-    return recorded::freeu(params, config.model_channels, node == "FreeU_V2");
-  }
-  const std::uint64_t seed = info.at("torch_manual_seed").as_uint();
-  if (node == "HyperTile") return recorded::hypertile(params, seed);
-  if (node == "TomePatchModel") return recorded::tome(params, seed);
-  throw Error(Error::Kind::internal, "golden case with the unknown node " + node);
-}
-
-std::vector<Tensor> residuals_of(const golden::Case& recorded, std::string_view part) {
-  const std::string prefix = fmt::format("input.control.{}.", part);
-  std::vector<Tensor> list;
-  for (const std::string& name : recorded.names(prefix)) {
-    const std::size_t index = std::stoul(name.substr(prefix.size()));
-    if (list.size() <= index) list.resize(index + 1);
-    list[index] = recorded[name];
-  }
-  return list;
-}
-
-struct Taps {
-  std::vector<Tensor> after_input, before_output;
-  void add_to(BlockHooks& hooks) {
-    hooks.input_block.emplace_back([this](const Tensor& h, const BlockPlace&) {
-      after_input.push_back(h.clone());
-      return h;
-    });
-    hooks.output_block.emplace_back([this](Tensor h, Tensor skip, const BlockPlace&) {
-      before_output.push_back(h.clone());
-      return std::pair{std::move(h), std::move(skip)};
-    });
-  }
-};
-
-void expect_close(const Tensor& expected, const Tensor& actual, const std::string& what) {
-  if (!expected.defined()) return;
-  const golden::Comparison result = golden::compare(expected, actual, kTolerance);
-  EXPECT_TRUE(result) << what << ": " << result.message;
-}
-
-void run_case(const std::filesystem::path& file) {
-  SCOPED_TRACE(file.stem().string());
-  const c10::InferenceMode inference;
-  const golden::Case recorded = golden::Case::load(file);
-  const Weights weights = weights_of(recorded);
-  const Config config = config_of(recorded, weights);
-  const UNet network(weights, config);
-  const ControlResiduals control{.input = residuals_of(recorded, "input"),
-                                 .middle = residuals_of(recorded, "middle"),
-                                 .output = residuals_of(recorded, "output")};
-  BlockHooks hooks = hooks_of(recorded.info(), config);
-  Taps taps;
-  taps.add_to(hooks);
-  const Json* frames = recorded.info().find("num_video_frames");
-  const Tensor out =
-      network({.x = recorded["input.x"],
-               .timestep = recorded["input.timesteps"],
-               .context = recorded["input.context"],
-               .y = recorded.get("input.y"),
-               .control = &control,
-               .hooks = &hooks,
-               .frames = frames != nullptr && frames->is_integer() ? frames->as_int() : 1,
-               .still_frames = recorded.get("input.image_only_indicator")});
-  expect_close(recorded["expected.out"], out, "out");
-  expect_close(recorded.get("expected.time_embed"),
-               network.time_embedding(recorded["input.timesteps"]), "time embedding");
-  for (std::size_t i = 0; i < taps.after_input.size(); ++i) {
-    expect_close(recorded.get(fmt::format("expected.tap.after_input_{}", i)), taps.after_input[i],
-                 fmt::format("input block {}", i));
-  }
-  for (std::size_t i = 0; i < taps.before_output.size(); ++i) {
-    expect_close(recorded.get(fmt::format("expected.tap.before_output_{}", i)),
-                 taps.before_output[i], fmt::format("before output block {}", i));
-  }
-}
-
 TEST(UNet, AgreesWithEveryRecordedCase) {
   const auto shared = golden::shared_folder();
   if (!shared) GTEST_SKIP() << golden::kNoRecordedData;
+  const c10::InferenceMode no_gradients;
   int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(*shared / "golden" / "unet")) {
     if (entry.path().filename().string().starts_with("weights_")) continue;
-    run_case(entry.path());
+    const auto outcome = golden::run_unet(entry.path());
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->verdict, golden::Verdict::passed)
+        << entry.path() << ": " << outcome->message;
     ++cases;
   }
   EXPECT_EQ(cases, 24);

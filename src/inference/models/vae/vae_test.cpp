@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/error.h"
 #include "golden/golden_case.h"
-#include "inference/models/vae/autoencoder_kl.h"
+#include "golden/network_areas.h"
 #include "inference/models/vae/autoencoders.h"
 #include "inference/models/vae/tiled.h"
 #include "inference/tensor/ops.h"
 #include "keys/layouts.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace comfy::models::vae {
@@ -15,96 +14,25 @@ namespace {
 
 constexpr double kTolerance = 1e-5;  // of the golden README, for the whole area
 
-Weights weights_of(const golden::Case& recorded) {
-  std::string scope = recorded.weights_prefix();
-  if (scope.ends_with('.')) scope.pop_back();
-  return Weights(checkpoint::open_source(recorded.weights_file())) / scope;
-}
-
-/// [B, 3, H, W] in -1..1 -> [B, H, W, 3] in 0..1, as the VAEDecode node gives it.
-Tensor to_image(const Tensor& pixels) {
-  return ((pixels + 1.0) / 2.0).clamp(0.0, 1.0).permute({0, 2, 3, 1});
-}
-
-/// [B, H, W, C] in 0..1 -> [B, 3, H, W] in -1..1, cut to multiples of 8 around the centre.
-Tensor from_image(const Tensor& image) {
-  const auto cut = [](const Tensor& x, std::int64_t dim) {
-    const std::int64_t rest = x.size(dim) % 8;
-    return x.narrow(dim, rest / 2, x.size(dim) - rest);
-  };
-  return cut(cut(image.narrow(3, 0, 3), 1), 2).permute({0, 3, 1, 2}) * 2.0 - 1.0;
-}
-
-/// What the tiled nodes make of their inputs.
-Tiling tiling_of(const Json& info) {
-  const std::int64_t size = info.at("tile_size").as_int();
-  std::int64_t overlap = info.at("overlap").as_int();
-  if (size < overlap * 4) overlap = size / 4;
-  return {.width = size, .height = size, .overlap = overlap};
-}
-
 void expect_close(const Tensor& expected, const Tensor& actual, const std::string& what) {
   const golden::Comparison result = golden::compare(expected, actual, kTolerance);
   EXPECT_TRUE(result) << what << ": " << result.message;
 }
 
-void run_decode(const golden::Case& recorded, const Autoencoder& vae) {
-  const bool tiled = recorded.info().find("tile_size") != nullptr;
-  const Tensor latent = recorded["input.latent"];
-  const Tensor pixels =
-      tiled ? decode_tiled(vae, latent, tiling_of(recorded.info())) : vae.decode(latent);
-  if (recorded.has("expected.raw")) expect_close(recorded["expected.raw"], pixels, "raw");
-  expect_close(recorded["expected.image"], to_image(pixels), "image");
-}
-
-void run_encode(const golden::Case& recorded, const Autoencoder& vae) {
-  const bool tiled = recorded.info().find("tile_size") != nullptr;
-  const Tensor pixels = from_image(recorded["input.pixels"]);
-  const Tensor latent = tiled ? encode_tiled(vae, pixels,
-                                             {recorded.info().at("tile_size").as_int(),
-                                              recorded.info().at("tile_size").as_int(),
-                                              recorded.info().at("overlap").as_int()})
-                              : vae.encode(pixels);
-  expect_close(recorded["expected.latent"], latent, "latent");
-  if (recorded.has("expected.moments")) {
-    expect_close(recorded["expected.moments"],
-                 dynamic_cast<const AutoencoderKl&>(vae).moments(pixels), "moments");
-  }
-}
-
 TEST(Autoencoder, AgreesWithEveryRecordedCase) {
   const auto shared = golden::shared_folder();
   if (!shared) GTEST_SKIP() << golden::kNoRecordedData;
-  const c10::InferenceMode inference;
+  const c10::InferenceMode no_gradients;
   int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(*shared / "golden" / "vae")) {
-    const std::string name = entry.path().stem().string();
-    const bool encodes = name.starts_with("encode_") && !name.starts_with("encode_for_inpaint");
-    if (!encodes && !name.starts_with("decode_") && name != "taesd") continue;
-    SCOPED_TRACE(name);
-    const auto recorded = golden::Case::load(entry.path());
-    const auto vae = build(weights_of(recorded));
-    if (recorded.has("input.latent")) run_decode(recorded, *vae);
-    if (recorded.has("input.pixels")) run_encode(recorded, *vae);
+    if (entry.path().filename().string().starts_with("weights_")) continue;
+    const auto outcome = golden::run_vae(entry.path());
+    if (!outcome) continue;  // a node's case
+    EXPECT_EQ(outcome->verdict, golden::Verdict::passed)
+        << entry.path() << ": " << outcome->message;
     ++cases;
   }
-  EXPECT_EQ(cases, 15);
-}
-
-TEST(Autoencoder, AgreesInsideToo) {
-  const auto shared = golden::shared_folder();
-  if (!shared) GTEST_SKIP() << golden::kNoRecordedData;
-  const c10::InferenceMode inference;
-  const auto recorded = golden::Case::load(*shared / "golden/vae/intermediates.safetensors");
-  const Weights w = weights_of(recorded);
-  const Tensor start = nn::Conv2d(w / "post_quant_conv")(recorded["input.latent"]);
-  expect_close(recorded["expected.dec.post_quant"], start, "post_quant");
-  const Tensor conv = nn::Conv2d(w / "decoder.conv_in")(start);
-  expect_close(recorded["expected.dec.conv_in"], conv, "conv_in");
-  const Tensor block = ResBlock(w / "decoder.mid.block_1")(conv);
-  expect_close(recorded["expected.dec.mid_block_1"], block, "mid.block_1");
-  const Tensor attended = PixelAttention(w / "decoder.mid.attn_1")(block);
-  expect_close(recorded["expected.dec.mid_attn_1"], attended, "mid.attn_1");
+  EXPECT_EQ(cases, 18);
 }
 
 TEST(Autoencoder, IsDescribedByItsShapes) {
