@@ -38,12 +38,12 @@ class JsonObject {
   /// Removes a member and keeps the order of the rest. True when there was one.
   bool erase(std::string_view name);
 
-  std::size_t size() const { return members_.size(); }
-  bool empty() const { return members_.empty(); }
-  auto begin() const { return members_.begin(); }
-  auto end() const { return members_.end(); }
-  auto begin() { return members_.begin(); }
-  auto end() { return members_.end(); }
+  std::size_t size() const;
+  bool empty() const;
+  std::vector<Member>::const_iterator begin() const;
+  std::vector<Member>::const_iterator end() const;
+  std::vector<Member>::iterator begin();
+  std::vector<Member>::iterator end();
 
   /// Equal when they hold the same members, whatever their order.
   friend bool operator==(const JsonObject& a, const JsonObject& b);
@@ -133,6 +133,18 @@ class Json {
                Object>
       value_;
 };
+
+// A member's size is known only here, below Json.
+inline std::size_t JsonObject::size() const { return members_.size(); }
+inline bool JsonObject::empty() const { return members_.empty(); }
+inline std::vector<JsonObject::Member>::const_iterator JsonObject::begin() const {
+  return members_.begin();
+}
+inline std::vector<JsonObject::Member>::const_iterator JsonObject::end() const {
+  return members_.end();
+}
+inline std::vector<JsonObject::Member>::iterator JsonObject::begin() { return members_.begin(); }
+inline std::vector<JsonObject::Member>::iterator JsonObject::end() { return members_.end(); }
 
 struct JsonLimits {
   std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
