@@ -37,3 +37,12 @@ find_program(COMFY_MOLD mold)
 if(COMFY_MOLD)
   target_link_options(comfy_build_flags INTERFACE -fuse-ld=mold)
 endif()
+
+# comfy_host_plugins(<program>) lets plug-ins find the functions of include/comfy in a program that loads them:
+# all of them, also those that the program itself does not call.
+function(comfy_host_plugins program)
+  set(offered comfy_base comfy_graph comfy_tensor comfy_engine comfy_nodes)
+  list(JOIN offered "," names)
+  set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${names}")
+  target_link_libraries(${program} PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${names}>")
+endfunction()

@@ -7,7 +7,9 @@
 #include "worker/attempts/ledger.h"
 #include "worker/attempts/log.h"
 #include "worker/attempts/session.h"
+#include "worker/attempts/validator_desk.h"
 #include "worker/nodes/all.h"
+#include "worker/plugin/load_plugins.h"
 #include "worker_settings.h"
 
 #include <fmt/format.h>
@@ -21,6 +23,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace comfy {
@@ -124,6 +127,7 @@ void work(const options::Options& options) {
   const auto link = link::make_socket_server_link(options.link_fd);
   engine::Registry registry;
   nodes::register_all_nodes(registry);
+  plugin::load_plugins(plugin_choice(options), registry);
   const paths::Folders folders{folder_options(options)};
   attempts::Ledger::sweep(folders.area(paths::Area::output).path(), kLedgerKept);
   residency::Residency residency{
@@ -135,7 +139,8 @@ void work(const options::Options& options) {
       .metadata = options.disable_metadata ? nodes::Metadata::left_out : nodes::Metadata::written,
       .decode_limits = decode_limits(options)};
   if (options.disable_pickle) services.pickles = formats::PickleFiles::refuse;
-  engine::ExecutorOptions executor_settings = executor_options(options);
+  engine::ExecutorOptions executor_settings;
+  executor_settings.cache = cache_options(options, available_memory);
   executor_settings.on_out_of_memory = [&residency] { residency.free(); };
   engine::Executor executor{registry, &services, executor_settings};
   attempts::Compute compute{{.executor = executor,
@@ -145,7 +150,12 @@ void work(const options::Options& options) {
                              .previews = preview_options(options),
                              .unload_models = [&residency] { residency.free(); },
                              .devices = devices}};
-  attempts::Session session{session_options(registry), compute, system_clock()};
+  std::optional<attempts::ValidatorDesk> validators;
+  attempts::SessionOptions settings = session_options(registry);
+  settings.asked = [&validators](link::Question question) { validators->ask(std::move(question)); };
+  attempts::Session session{std::move(settings), compute, system_clock()};
+  validators.emplace(registry,
+                     [&session](const link::Verdict& verdict) { session.answer(verdict); });
   compute.attach(session);
   session.connect(*link);
   serve_signals(session, signals, options.drain_seconds);

@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <system_error>
+#include <utility>
+
 namespace comfy {
 namespace {
 
@@ -31,14 +35,38 @@ paths::FolderOptions folder_options(const options::Options& options) {
   return folders;
 }
 
-engine::ExecutorOptions executor_options(const options::Options& options) {
-  engine::ExecutorOptions executor;
-  if (options.cache_none) executor.cache = engine::CachePolicy::none;
+paths::PluginChoice plugin_choice(const options::Options& options) {
+  paths::PluginChoice choice;
+  for (const std::string& folder : options.plugin_directory)
+    choice.folders.push_back(absolute(folder));
+  if (options.disable_all_custom_nodes) choice.others = paths::PluginChoice::Default::leave_out;
+  choice.wanted = options.whitelist_custom_nodes;
+  choice.unwanted = options.blacklist_custom_nodes;
+  return choice;
+}
+
+engine::CacheOptions cache_options(const options::Options& options,
+                                   std::function<std::uint64_t()> available_memory) {
+  engine::CacheOptions cache;
+  cache.available_memory = std::move(available_memory);
+  if (options.cache_none) cache.policy = engine::CachePolicy::none;
   if (options.cache_lru > 0) {
-    executor.cache = engine::CachePolicy::lru;
-    executor.lru_size = static_cast<std::size_t>(options.cache_lru);
+    cache.policy = engine::CachePolicy::lru;
+    cache.lru_size = static_cast<std::size_t>(options.cache_lru);
   }
-  return executor;
+  if (!options.cache_ram.empty()) {
+    constexpr double kGibi = 1024.0 * 1024.0 * 1024.0;
+    double gigabytes = 0;
+    const char* end = options.cache_ram.data() + options.cache_ram.size();
+    const auto [last, error] = std::from_chars(options.cache_ram.data(), end, gigabytes);
+    if (error != std::errc{} || last != end || !(gigabytes >= 0 && gigabytes <= 1e6))
+      throw Error(Error::Kind::invalid_input,
+                  fmt::format("--cache-ram must be a number of GB from 0 up, got \"{}\"",
+                              options.cache_ram));
+    cache.policy = engine::CachePolicy::ram;
+    cache.ram_headroom = static_cast<std::uint64_t>(gigabytes * kGibi);
+  }
+  return cache;
 }
 
 nodes::PrecisionPolicy precision_policy(const options::Options& options) {

@@ -3,15 +3,22 @@
 
 #include "foundation/options/options.h"
 #include "foundation/paths/folders.h"
+#include "foundation/paths/plugin_files.h"
 #include "worker/attempts/event_pipe.h"
 #include "worker/engine/executor.h"
 #include "worker/nodes/services.h"
+
+#include <cstdint>
+#include <functional>
 
 namespace comfy {
 
 /// What the command line means for a worker. Throws Error(invalid_input) naming the option.
 paths::FolderOptions folder_options(const options::Options& options);
-engine::ExecutorOptions executor_options(const options::Options& options);
+paths::PluginChoice plugin_choice(const options::Options& options);
+/// `available_memory` tells the bytes that are free.
+engine::CacheOptions cache_options(const options::Options& options,
+                                   std::function<std::uint64_t()> available_memory);
 nodes::PrecisionPolicy precision_policy(const options::Options& options);
 media::DecodeLimits decode_limits(const options::Options& options);
 attempts::EventPipe::Options preview_options(const options::Options& options);

@@ -50,9 +50,24 @@ server::Parts find_parts(const fs::path& folder, const fs::path& web) {
   parts.web = web.empty() ? existing(share / "web") : web;
   parts.docs = existing(share / "docs");
   parts.templates = template_folders(share / "templates");
-  parts.extensions = existing(share / "extensions");
+  if (const fs::path shipped = existing(share / "extensions"); !shipped.empty()) {
+    for (const fs::directory_entry& entry : fs::directory_iterator{shipped}) {
+      if (entry.is_directory())
+        parts.extensions.push_back({entry.path().filename().string(), entry.path()});
+    }
+  }
   parts.catalogue = existing(share / "catalogue.json");
   return parts;
+}
+
+std::vector<server::Extension> plugin_extensions(const paths::PluginChoice& choice) {
+  std::vector<server::Extension> extensions;
+  for (const paths::PluginFiles& plugin : paths::find_plugins(choice)) {
+    if (plugin.refusal.empty() && !plugin.web.empty()) {
+      extensions.push_back({plugin.name, plugin.web});
+    }
+  }
+  return extensions;
 }
 
 }  // namespace comfy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "foundation/paths/plugin_files.h"
 #include "frontend/server/settings.h"
 
 #include <filesystem>
@@ -13,5 +14,8 @@ std::filesystem::path program_folder();
 /// What lies beside the program: <folder>/../share/comfyui/{web,templates,docs,extensions} and
 /// catalogue.json. What is missing stays empty. `web` overrides the page's folder.
 server::Parts find_parts(const std::filesystem::path& folder, const std::filesystem::path& web);
+
+/// The scripts that these plug-ins bring for the page; of plug-ins that may not be used, none.
+std::vector<server::Extension> plugin_extensions(const paths::PluginChoice& choice);
 
 }  // namespace comfy

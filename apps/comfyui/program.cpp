@@ -35,6 +35,8 @@ constexpr std::chrono::seconds kQuickTestPatience{60};
 
 server::Settings complete(server::Settings settings, const options::Options& options) {
   settings.parts = find_parts(program_folder(), options.front_end_root);
+  for (server::Extension& extension : plugin_extensions(plugin_choice(options)))
+    settings.parts.extensions.push_back(std::move(extension));
   return settings;
 }
 

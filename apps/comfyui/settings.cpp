@@ -90,6 +90,16 @@ paths::FolderOptions folder_options(const options::Options& options) {
   return folders;
 }
 
+paths::PluginChoice plugin_choice(const options::Options& options) {
+  paths::PluginChoice choice;
+  for (const std::string& folder : options.plugin_directory)
+    choice.folders.push_back(absolute(folder));
+  if (options.disable_all_custom_nodes) choice.others = paths::PluginChoice::Default::leave_out;
+  choice.wanted = options.whitelist_custom_nodes;
+  choice.unwanted = options.blacklist_custom_nodes;
+  return choice;
+}
+
 jobs::JobsOptions jobs_options(const options::Options& options) {
   jobs::JobsOptions jobs;
   jobs.max_queue_size = static_cast<std::size_t>(options.max_queue_size);

@@ -3,6 +3,7 @@
 
 #include "foundation/options/options.h"
 #include "foundation/paths/folders.h"
+#include "foundation/paths/plugin_files.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/sqlite/sqlite_store.h"
 #include "frontend/server/settings.h"
@@ -16,6 +17,7 @@ namespace comfy {
 server::Settings server_settings(const options::Options& options,
                                  const std::vector<std::string>& arguments);
 paths::FolderOptions folder_options(const options::Options& options);
+paths::PluginChoice plugin_choice(const options::Options& options);
 jobs::JobsOptions jobs_options(const options::Options& options);
 jobs::SqliteOptions store_options(const options::Options& options,
                                   const std::filesystem::path& user_directory);

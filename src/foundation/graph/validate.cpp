@@ -296,7 +296,8 @@ class Walk {
       return;
     }
     if (!complaint) return;
-    if (names.empty()) names.emplace_back();
+    // ComfyUI counts this argument of the validator as an input too.
+    if (node.definition->validator_sees_types) names.emplace_back("input_types");
     for (const std::string& name : names)
       frame.errors.push_back(
           problem_json(Problem::custom_validation_failed,

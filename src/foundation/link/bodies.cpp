@@ -212,4 +212,49 @@ Finish read_finish(Message message) {
   return finish;
 }
 
+Message to_message(const Question& question) {
+  Message message;
+  message.type = Type::validate;
+  message.body = Json::Object{{"id", question.id},
+                              {"class", question.node_class},
+                              {"node", question.node_id},
+                              {"literals", question.literals},
+                              {"types", question.types}};
+  return message;
+}
+
+Question read_question(const Message& message) {
+  const Json& body = message.body;
+  Question question;
+  question.id = body.at("id").as_string();
+  question.node_class = body.at("class").as_string();
+  question.node_id = body.string_or("node", "");
+  question.literals = body.at("literals").as_object();
+  question.types = body.at("types").as_object();
+  return question;
+}
+
+Message to_message(const Verdict& verdict) {
+  const auto text_or_null = [](const std::optional<std::string>& text) {
+    return text ? Json{*text} : Json{};
+  };
+  Message message;
+  message.type = Type::verdict;
+  message.body = Json::Object{{"id", verdict.id},
+                              {"complaint", text_or_null(verdict.complaint)},
+                              {"failure", text_or_null(verdict.failure)}};
+  return message;
+}
+
+Verdict read_verdict(const Message& message) {
+  const Json& body = message.body;
+  Verdict verdict;
+  verdict.id = body.at("id").as_string();
+  const Json* complaint = body.find("complaint");
+  if (complaint && !complaint->is_null()) verdict.complaint = complaint->as_string();
+  const Json* failure = body.find("failure");
+  if (failure && !failure->is_null()) verdict.failure = failure->as_string();
+  return verdict;
+}
+
 }  // namespace comfy::link

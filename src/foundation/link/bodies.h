@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -105,5 +106,25 @@ struct Finish {
 };
 Message to_message(const Finish& finish);
 Finish read_finish(Message message);
+
+/// Asks a node's own validator, which only a worker has.
+struct Question {
+  std::string id = {};  ///< repeated in the answer
+  std::string node_class = {};
+  std::string node_id = {};
+  Json literals = Json::Object{};  ///< by input
+  Json types = Json::Object{};     ///< of what is linked, by input
+};
+Message to_message(const Question& question);
+Question read_question(const Message& message);
+
+struct Verdict {
+  std::string id = {};
+  std::optional<std::string> complaint = {};  ///< nothing: the validator agrees
+  /// The validator itself failed: the message of its error.
+  std::optional<std::string> failure = {};
+};
+Message to_message(const Verdict& verdict);
+Verdict read_verdict(const Message& message);
 
 }  // namespace comfy::link

@@ -76,6 +76,8 @@ std::size_t size_cap(Type type) {
       return 8 * kMebi;
     case Type::event:  // `executed` carries what a node shows, which may be a long text
     case Type::snapshot:
+    case Type::validate:  // literals may be long texts
+    case Type::verdict:
       return 4 * kMebi;
     default:
       return 64 * kKibi;

@@ -5,6 +5,7 @@
 #include "foundation/link/worker_link.h"
 #include "frontend/jobs/announcer.h"
 #include "frontend/jobs/attempt_stream.h"
+#include "frontend/jobs/inquiries.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/lanes.h"
 #include "frontend/jobs/store.h"
@@ -40,6 +41,8 @@ class Dispatcher final : public link::WorkerListener {
   void cancel(JobStore::CancelRequest request, Done<std::vector<CancelResult>> done);
   /// Ids of running jobs that this user may touch.
   std::vector<std::string> running_of(const std::string& owner) const;
+  /// Blocking: see Jobs.
+  std::optional<link::Verdict> ask_validator(link::Question question);
   void free(Jobs::Free what);
   void set_paused(bool paused);
 
@@ -146,6 +149,7 @@ class Dispatcher final : public link::WorkerListener {
   JobsOptions options_;
   std::shared_ptr<Door> door_;
   Announcer announcer_;
+  Inquiries inquiries_;
 
   Lanes lanes_;
   std::map<std::string, Offer> offers_;

@@ -12,6 +12,7 @@ namespace comfy::jobs {
 namespace {
 
 constexpr std::size_t kTokenBytes = 16;
+constexpr std::chrono::milliseconds kVerdictPatience{2'000};
 constexpr std::size_t kMaxList = 256U << 20;  // of a catalogue, unpacked
 
 Json parse_or_empty(const std::string& text) {
@@ -30,6 +31,7 @@ void Dispatcher::on_message(const link::WorkerKey& key, link::Message message) {
                                     parse_json(link::inflate(message.binary, kMaxList)));
       return;
     }
+    if (message.type == Type::verdict) return inquiries_.answer(link::read_verdict(message));
     const std::lock_guard lock{door_->mutex};
     switch (message.type) {
       case Type::hello:
@@ -101,6 +103,19 @@ void Dispatcher::ask_for_lists(const link::WorkerKey& key, const link::Hello& he
   need.type = link::Type::need;
   need.body["what"] = "catalogue";
   services_.link.send(key, std::move(need));
+}
+
+std::optional<link::Verdict> Dispatcher::ask_validator(link::Question question) {
+  std::optional<link::WorkerKey> worker;
+  {
+    const std::lock_guard lock{door_->mutex};
+    if (!workers_.empty()) worker = workers_.begin()->first;
+  }
+  if (!worker) return {};
+  const auto send = [&](const link::Question& asked) {
+    services_.link.send(*worker, link::to_message(asked));
+  };
+  return inquiries_.ask(std::move(question), send, kVerdictPatience);
 }
 
 void Dispatcher::on_worker_lost(const link::WorkerKey& key, const link::WorkerExit& exit) {

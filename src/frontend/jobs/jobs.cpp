@@ -154,6 +154,10 @@ void Jobs::clear_history(const Caller& caller, Done<Nothing> done) {
   impl_->services.store.forget(caller.user, {}, std::move(done));
 }
 
+std::optional<link::Verdict> Jobs::ask_validator(link::Question question) {
+  return impl_->dispatcher.ask_validator(std::move(question));
+}
+
 void Jobs::free(Free what) { impl_->dispatcher.free(what); }
 void Jobs::pause() { impl_->dispatcher.set_paused(true); }
 void Jobs::resume() { impl_->dispatcher.set_paused(false); }

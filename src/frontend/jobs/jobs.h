@@ -4,6 +4,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/json.h"
 #include "foundation/base/random.h"
+#include "foundation/link/bodies.h"
 #include "frontend/jobs/answer.h"
 #include "frontend/jobs/event_sink.h"
 
@@ -157,6 +158,10 @@ class Jobs {
   void clear_queue(const Caller& caller, Done<Nothing> done);
   void delete_history(const Caller& caller, std::vector<std::string> ids, Done<Nothing> done);
   void clear_history(const Caller& caller, Done<Nothing> done);
+
+  /// Blocking, up to two seconds. A worker's answer to a question for a node's own validator;
+  /// nothing when none answers in time. `question.id` is filled in.
+  std::optional<link::Verdict> ask_validator(link::Question question);
 
   /// Tells every worker; each acts between jobs.
   struct Free {

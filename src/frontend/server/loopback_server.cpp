@@ -76,7 +76,7 @@ Settings LoopbackServer::complete(Settings settings) const {
   base_.write("docs/KSampler/en.md", "# KSampler");
   base_.write("secret.txt", "secret");
   if (settings.parts.web.empty()) settings.parts.web = base_.path() / "web";
-  settings.parts.extensions = base_.path() / "extensions";
+  settings.parts.extensions = {{"pack", base_.path() / "extensions" / "pack"}};
   settings.parts.templates = {base_.path() / "templates"};
   settings.parts.docs = base_.path() / "docs";
   return settings;

@@ -41,12 +41,18 @@ struct Limits {
   std::size_t image_text = std::size_t{16} << 20;         ///< bytes of one text in a picture
 };
 
+/// The scripts of one extension of the page, served under /extensions/<name>.
+struct Extension {
+  std::string name;
+  std::filesystem::path folder;
+};
+
 /// Where the parts that are served as they lie are found. An empty path is not served.
 struct Parts {
   std::filesystem::path web;   ///< the page: the static folder of the front-end package
   std::filesystem::path docs;  ///< help texts of nodes, served under /docs
   std::vector<std::filesystem::path> templates;  ///< folders searched in turn for /templates
-  std::filesystem::path extensions;              ///< <name>/... served under /extensions/<name>
+  std::vector<Extension> extensions;             ///< those that come along, then those of plug-ins
   std::filesystem::path catalogue;  ///< catalogue.json, the node definitions of the build
 };
 

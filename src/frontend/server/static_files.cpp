@@ -91,7 +91,8 @@ std::vector<Mount> mounts_of(const Parts& parts) {
   const auto add = [&mounts](std::string prefix, const std::filesystem::path& folder) {
     if (!folder.empty()) mounts.push_back({std::move(prefix), folder});
   };
-  add("extensions", parts.extensions);
+  for (const Extension& extension : parts.extensions)
+    add("extensions/" + extension.name, extension.folder);
   for (const auto& folder : parts.templates) add("templates", folder);
   add("docs", parts.docs);
   add("", parts.web);

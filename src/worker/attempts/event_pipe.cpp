@@ -29,11 +29,13 @@ void EventPipe::event(const link::AttemptId& id, std::string_view name, Json dat
 }
 
 void EventPipe::preview(const link::AttemptId& id, engine::PreviewEvent preview) {
-  {
+  if (preview.picture.purpose == engine::Preview::Purpose::preview) {
     const std::lock_guard lock{mutex_};
     if (!previews_.pass(clock_.monotonic())) return;
-    std::erase_if(items_,
-                  [](const Item& item) { return std::holds_alternative<PreviewItem>(item); });
+    std::erase_if(items_, [](const Item& item) {
+      const auto* waits = std::get_if<PreviewItem>(&item);
+      return waits && waits->preview.picture.purpose == engine::Preview::Purpose::preview;
+    });
   }
   add(PreviewItem{id, std::move(preview)});
 }
@@ -78,7 +80,11 @@ void EventPipe::deliver(Item item) {
 void EventPipe::encode(PreviewItem item) {
   engine::Preview& picture = item.preview.picture;
   const bool png = picture.format == engine::Preview::Format::png;
-  link::Preview message{.id = item.id, .kind = 4, .metadata = std::move(item.preview.place)};
+  const bool result = picture.purpose == engine::Preview::Purpose::result;
+  link::Preview message{.id = item.id,
+                        .kind = result ? 1 : 4,
+                        .keep = result,
+                        .metadata = std::move(item.preview.place)};
   message.metadata["image_type"] = png ? "image/png" : "image/jpeg";
   if (picture.format == engine::Preview::Format::rgb8) {
     media::Picture pixels;

@@ -29,7 +29,7 @@ class EventPipe {
   EventPipe& operator=(const EventPipe&) = delete;
 
   void event(const link::AttemptId& id, std::string_view name, Json data);
-  /// Only the newest preview of those that wait is sent, and ten a second.
+  /// Only the newest preview of those that wait is sent, and ten a second; results all are.
   void preview(const link::AttemptId& id, engine::PreviewEvent preview);
   void finish(link::Finish finish);
 

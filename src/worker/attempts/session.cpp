@@ -85,6 +85,9 @@ void Session::on_message(link::Message message) {
     case Type::need:
       if (message.body.string_or("what", "") == "catalogue") send_catalogue();
       return;
+    case Type::validate:
+      if (options_.asked) options_.asked(link::read_question(message));
+      return;
     case Type::snapshot:
       return send_snapshot();
     case Type::ping: {
@@ -210,6 +213,11 @@ void Session::finished(link::Finish finish) {
   finish_ = std::move(finish);
   fail_point("before_finish");
   send_finish();
+}
+
+void Session::answer(const link::Verdict& verdict) {
+  const std::lock_guard lock{mutex_};
+  send(link::to_message(verdict));
 }
 
 void Session::send_finish() {

@@ -34,6 +34,8 @@ struct SessionOptions {
   link::Hello hello = {};
   /// The node definitions, when the server asks for them.
   std::function<Json()> catalogue = {};
+  /// The server asks a node's own validator; the answer goes to Session::answer.
+  std::function<void(link::Question)> asked = {};
   /// Called when the connection is gone, for workers that do not outlive their server.
   std::function<void()> on_server_lost = {};
   std::chrono::milliseconds renew_every{5'000};
@@ -64,6 +66,7 @@ class Session final : public link::ServerListener {
   void event(const link::AttemptId& id, std::string_view name, Json data);
   void preview(link::Preview preview);
   void finished(link::Finish finish);
+  void answer(const link::Verdict& verdict);
 
   /// Whether this attempt may publish: `closed` until a renewal is acknowledged again, `lost` when
   /// it is not the current one any more.

@@ -11,6 +11,9 @@
 
 namespace comfy::engine {
 
+/// A thread that computes like the executor's own: without gradients.
+std::jthread start_thread(std::function<void()> work);
+
 /// What a node's `run` returns when it waits for something outside: other nodes run meanwhile.
 /// The work must not touch the device; it may use the Context, which stays valid until it is done.
 template <class Out>
@@ -19,13 +22,13 @@ class Async {
   /// Starts `work` on a thread of its own.
   static Async start(std::function<Out()> work) {
     Async started;
-    started.thread_ = std::jthread{[state = started.state_, work = std::move(work)] {
+    started.thread_ = start_thread([state = started.state_, work = std::move(work)] {
       try {
         state->finish(work(), nullptr);
       } catch (...) {
         state->finish({}, std::current_exception());
       }
-    }};
+    });
     return started;
   }
 

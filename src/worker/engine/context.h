@@ -21,11 +21,16 @@ namespace comfy::engine {
 
 class DynamicPrompt;
 
-/// A small picture of work in progress, not yet scaled for the client. `rgb8` is width * height * 3
-/// bytes; the others are finished files.
+/// A picture on its way to the client, not yet scaled for it. `rgb8` is width * height * 3 bytes;
+/// the others are finished files.
 struct Preview {
   enum class Format { rgb8, jpeg, png };
+  enum class Purpose {
+    preview,  ///< shows work in progress: a newer one takes its place
+    result    ///< what the prompt was made for: every one arrives, asked for or not
+  };
   Format format = Format::rgb8;
+  Purpose purpose = Purpose::preview;
   int width = 0, height = 0;
   std::vector<std::uint8_t> bytes = {};
 };

@@ -15,7 +15,7 @@ Executor::Executor(const Registry& registry, nodes::Services* services, Executor
     : impl_{std::make_unique<Impl>(Impl{{.registry = registry,
                                          .services = services,
                                          .options = options,
-                                         .cache = ResultCache{options.cache, options.lru_size},
+                                         .cache = ResultCache{options.cache},
                                          .states = {}}})} {}
 
 Executor::~Executor() = default;

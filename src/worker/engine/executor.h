@@ -68,11 +68,22 @@ struct ExecutionResult {
   Json status_json() const;
 };
 
-enum class CachePolicy { classic, lru, none };
+enum class CachePolicy {
+  classic,  ///< results of the last prompt
+  lru,      ///< those of the last nodes, up to a number
+  none,     ///< a result goes when its last consumer has run
+  ram       ///< all, as long as there is memory
+};
+
+struct CacheOptions {
+  CachePolicy policy = CachePolicy::classic;
+  std::size_t lru_size = 0;        ///< nodes, for CachePolicy::lru
+  std::uint64_t ram_headroom = 0;  ///< bytes to leave free, for CachePolicy::ram
+  std::function<std::uint64_t()> available_memory = {};  ///< bytes, for CachePolicy::ram
+};
 
 struct ExecutorOptions {
-  CachePolicy cache = CachePolicy::classic;
-  std::size_t lru_size = 0;
+  CacheOptions cache = {};
   /// progress_state is sent no more often than this.
   std::chrono::milliseconds progress_interval{50};
   const Clock* clock = &system_clock();

@@ -115,7 +115,9 @@ void add_hidden(NodeDefinition& definition, const std::vector<Hidden>& hidden) {
   static constexpr Token kTokens[] = {{"prompt", "PROMPT"},
                                       {"dynprompt", "DYNPROMPT"},
                                       {"extra_pnginfo", "EXTRA_PNGINFO"},
-                                      {"unique_id", "UNIQUE_ID"}};
+                                      {"unique_id", "UNIQUE_ID"},
+                                      {"auth_token_comfy_org", "AUTH_TOKEN_COMFY_ORG"},
+                                      {"api_key_comfy_org", "API_KEY_COMFY_ORG"}};
   for (const Hidden token : hidden) {
     const Token& named = kTokens[static_cast<std::size_t>(token)];
     InputDefinition input;
@@ -224,9 +226,9 @@ void finish_definition(NodeDefinition& definition, const std::vector<Hidden>& hi
     definition.display_name = definition.id;
   if (has_list_members && !definition.is_input_list)
     contradiction(definition, "std::vector inputs need .takes_lists()");
-  std::set<std::string> names;
+  std::set<std::pair<InputCategory, std::string>> names;
   for (InputDefinition& input : definition.inputs) {
-    if (!names.insert(input.name).second)
+    if (!names.emplace(input.category, input.name).second)
       contradiction(definition, fmt::format("input \"{}\" is declared twice", input.name));
     check_default(definition, input);
     if (definition.style == graph::Style::schema) to_schema_style(input);

@@ -19,8 +19,8 @@
 #include <vector>
 
 /// How a node is declared: a struct with a struct In, a struct Out, a static spec() that names each
-/// member once, and a static run. Optional static members: check_lazy_status, fingerprint,
-/// validate.
+/// member once, and a static run. Optional static members: check_lazy_status, fingerprint, and
+/// validate, which takes the inputs and, when it judges wires too, their types (LinkTypes).
 
 namespace comfy::engine {
 
@@ -32,8 +32,19 @@ struct Ui {
 };
 
 /// The values a node may ask for without a wire; reading them needs no declaration, but it shows in
-/// /object_info, and unique_id makes equal nodes different.
-enum class Hidden { prompt, dynprompt, extra_pnginfo, unique_id };
+/// /object_info, and unique_id makes equal nodes different. The last two are what the client sent
+/// along for paid services: Context::extra_data() holds them.
+enum class Hidden {
+  prompt,
+  dynprompt,
+  extra_pnginfo,
+  unique_id,
+  auth_token_comfy_org,
+  api_key_comfy_org
+};
+
+/// The type of what is linked, by input: what a validator learns about wires.
+using LinkTypes = Json::Object;
 
 struct OutputOptions {
   std::string_view type = {};  ///< in place of the port's own name
@@ -243,6 +254,16 @@ class NodeBuilder {
     hidden_.assign(which);
     return std::move(*this);
   }
+  /// Declares an input that the editor does not show and other programs may fill; its value comes
+  /// with the extra_inputs.
+  NodeBuilder&& hidden_in(std::string name, std::string type) && {
+    graph::InputDefinition input;
+    input.category = graph::InputCategory::hidden;
+    input.name = std::move(name);
+    input.type = std::move(type);
+    hidden_inputs_.push_back(std::move(input));
+    return std::move(*this);
+  }
   /// Shows the category "optional" though it is empty.
   NodeBuilder&& empty_optional() && {
     definition_.categories.push_back(graph::InputCategory::optional);
@@ -321,6 +342,7 @@ class NodeBuilder {
 
   graph::NodeDefinition definition_;
   std::vector<Hidden> hidden_;
+  std::vector<graph::InputDefinition> hidden_inputs_;
   bool has_list_members_ = false;
   Binding binding_;
 };

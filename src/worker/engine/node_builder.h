@@ -156,8 +156,13 @@ void NodeBuilder<N>::add_probes(NodeType& type, const std::shared_ptr<const Bind
       return Json{N::fingerprint(binding->read(arguments, Reading::lenient), context)};
     };
   }
-  if constexpr (requires(const In& in) { N::validate(in); }) {
-    type.validate = [binding](const Arguments& arguments) {
+  if constexpr (requires(const In& in, const LinkTypes& types) { N::validate(in, types); }) {
+    type.validate = [binding](const Arguments& arguments, const LinkTypes& types) {
+      N::validate(binding->read(arguments, Reading::lenient), types);
+    };
+    type.definition.validator_sees_types = true;
+  } else if constexpr (requires(const In& in) { N::validate(in); }) {
+    type.validate = [binding](const Arguments& arguments, const LinkTypes&) {
       N::validate(binding->read(arguments, Reading::lenient));
     };
   }
@@ -180,6 +185,8 @@ NodeType NodeBuilder<N>::build() && {
     return call(binding, binding->read(arguments, Reading::strict), context);
   };
   add_probes(type, binding);
+  for (graph::InputDefinition& input : hidden_inputs_)
+    type.definition.inputs.push_back(std::move(input));
   finish_definition(type.definition, hidden_, has_list_members_);
   return type;
 }

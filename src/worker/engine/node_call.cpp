@@ -30,7 +30,8 @@ Argument resolve(const PromptInput& input, const FindOutputs& find) {
 
 bool is_token(const graph::InputDefinition& input) {
   return input.type == "PROMPT" || input.type == "DYNPROMPT" || input.type == "EXTRA_PNGINFO" ||
-         input.type == "UNIQUE_ID";
+         input.type == "UNIQUE_ID" || input.type == "AUTH_TOKEN_COMFY_ORG" ||
+         input.type == "API_KEY_COMFY_ORG";
 }
 
 /// Whether a value without a declared place of its own is passed on: any wire, and what a hidden
@@ -109,6 +110,20 @@ const Blocker* CallArguments::blocker() const {
       for (const Value& value : argument.values)
         if (const Blocker* blocker = value.blocker()) return blocker;
   return nullptr;
+}
+
+void check_by_validator(const PromptNode& node, const DynamicPrompt& prompt) {
+  if (!node.type->validate) return;
+  Json::Object types;
+  for (const PromptInput& input : node.inputs) {
+    if (!input.is_link || input.source == kNoNode) continue;
+    const PromptNode& source = prompt[input.source];
+    if (!source.type || input.slot >= source.definition().outputs.size()) continue;
+    const graph::OutputDefinition& output = source.definition().outputs[input.slot];
+    types[input.name] = output.choices.empty() ? Json{output.type} : Json{output.choices};
+  }
+  const GatheredInputs literals = gather_literals(node);
+  node.type->validate(CallArguments{node, literals, 0}.get(), types);
 }
 
 Outputs merge_outputs(const PromptNode& node, const std::vector<Returned>& calls) {

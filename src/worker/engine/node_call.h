@@ -44,6 +44,10 @@ class CallArguments {
   std::vector<Argument> declared_, extra_;
 };
 
+/// Asks the node's own validator, for workers whose server could not: throws Error(invalid_input)
+/// with its complaint. Nodes without one pass.
+void check_by_validator(const PromptNode& node, const DynamicPrompt& prompt);
+
 /// Joins what the calls of a node returned: for every slot all its values. A call that was blocked
 /// counts as one blocker in each slot.
 Outputs merge_outputs(const PromptNode& node, const std::vector<Returned>& calls);

@@ -142,6 +142,55 @@ TEST(Node, RefusesDeclarationsThatContradictThemselves) {
   EXPECT_THROW((Contradictory<5, false>::spec().build()), Error);
 }
 
+/// Judges its wire; takes a value that other programs fill in.
+struct Judge {
+  struct In {
+    Any value;
+    ExtraInputs more;
+  };
+  struct Out {
+    std::int64_t more = 0;
+  };
+  static auto spec() {
+    return node<Judge>("Judge", "x")
+        .in("value", &In::value)
+        .optional_in("value", &In::value)
+        .hidden_in("start", "*")
+        .hidden({Hidden::unique_id, Hidden::api_key_comfy_org})
+        .extra_inputs(&In::more)
+        .out(&Out::more);
+  }
+  static void validate(const In&, const LinkTypes& types) {
+    if (const Json* type = types.find("value"); type && *type != Json{"INT"})
+      throw Error(Error::Kind::invalid_input, "no " + type->as_string());
+  }
+  static Out run(const In& in) { return {std::ssize(in.more)}; }
+};
+
+TEST(Node, DeclaresHiddenInputsAndOneNameInTwoCategories) {
+  const NodeType type = Judge::spec().build();
+  EXPECT_EQ(to_json(graph::object_info(type.definition, {}).at("input")),
+            R"({"required": {"value": ["*"]}, "optional": {"value": ["*"]}, "hidden": )"
+            R"({"unique_id": "UNIQUE_ID", "api_key_comfy_org": "API_KEY_COMFY_ORG", )"
+            R"("start": ["*"]}})");
+  EXPECT_TRUE(type.definition.has_validator);
+  EXPECT_TRUE(type.definition.validator_sees_types);
+  EXPECT_NO_THROW(type.validate({}, {{"value", "INT"}}));
+  EXPECT_THROW(type.validate({}, {{"value", "IMAGE"}}), Error);
+}
+
+TEST(Registry, TakesOverWhatIsNew) {
+  Registry registry, plugin{"custom_nodes.mine"};
+  registry.add<Trim>();
+  plugin.add<Trim>();
+  plugin.add<Judge>();
+  EXPECT_EQ(registry.absorb(std::move(plugin)), std::vector<std::string>{"Trim"});
+  EXPECT_EQ(registry.size(), 2u);
+  EXPECT_EQ(registry.find("Trim")->definition.python_module, "nodes");
+  EXPECT_EQ(registry.find("Judge")->definition.python_module, "custom_nodes.mine");
+  EXPECT_NE(registry.catalogue().find("Judge"), nullptr);
+}
+
 template <class Options>
 concept HasMultiline = requires(Options options) { options.multiline; };
 static_assert(HasMultiline<Port<std::string>::Options>);

@@ -62,8 +62,9 @@ struct NodeType {
   std::function<std::vector<std::string>(const Arguments&, Context&)> check_lazy;
   /// Something that changes when the node must run again, when definition.has_change_probe.
   std::function<Json(const Arguments&, Context&)> fingerprint;
-  /// Throws Error(invalid_input) with its complaint, when definition.has_validator.
-  std::function<void(const Arguments&)> validate;
+  /// Throws Error(invalid_input) with its complaint, when definition.has_validator. Arguments hold
+  /// literals only; `types` tells what is linked: the source's type by input.
+  std::function<void(const Arguments&, const Json::Object& types)> validate;
 };
 
 }  // namespace comfy::engine

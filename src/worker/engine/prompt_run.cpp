@@ -15,11 +15,12 @@ namespace comfy::engine {
 namespace {
 
 Json meta_of(const DynamicPrompt& prompt, const PromptNode& node) {
-  return Json::Object{
-      {"node_id", node.id},
-      {"display_node", node.display_id},
-      {"parent_node", node.parent == kNoNode ? Json{} : Json{prompt[node.parent].id}},
-      {"real_node_id", node.real_id}};
+  Json parent;
+  if (node.parent != kNoNode) parent = prompt[node.parent].id;
+  return Json::Object{{"node_id", node.id},
+                      {"display_node", node.display_id},
+                      {"parent_node", std::move(parent)},
+                      {"real_node_id", node.real_id}};
 }
 
 /// The sources of a node, each once.
@@ -93,8 +94,7 @@ void PromptRun::run_nodes() {
     if (current_ == kNoNode) return fail_with_cycle();
     if (execute(current_) == Step::again) continue;
     schedule_.complete(current_);
-    if (state_.cache.drops_used())
-      for (const NodeIndex source : sources_of(prompt_[current_])) consumed(source);
+    release_used(current_);
   }
   end("execution_success", {{"prompt_id", execution_.prompt_id}});
 }
@@ -148,6 +148,8 @@ PromptRun::Step PromptRun::start(NodeIndex node) {
                                         {"display_node", at.display_id},
                                         {"prompt_id", execution_.prompt_id}});
   try {
+    // What an expansion made is not validated, as in ComfyUI.
+    if (at.parent == kNoNode) check_by_validator(at, prompt_);
     if (at.type->check_lazy && wait_for_lazy_inputs(node, inputs)) return Step::again;
     return finish(node, call(node, inputs));
   } catch (...) {
@@ -317,8 +319,7 @@ Outputs PromptRun::resolve_expansion(NodeIndex node) {
     }
   }
   Outputs merged = merge_outputs(prompt_[node], calls);
-  if (state_.cache.drops_used())
-    for (const NodeIndex source : used) consumed(source);
+  for (const NodeIndex source : used) consumed(source);
   return merged;
 }
 
@@ -370,7 +371,23 @@ void PromptRun::count_consumer_of(NodeIndex source) {
 void PromptRun::consumed(NodeIndex source) {
   if (consumers_[source] == 0) return;
   --consumers_[source];
-  if (consumers_[source] == 0) state_.cache.drop_outputs(book_.key(source));
+  if (consumers_[source] == 0 && state_.cache.drops_used())
+    state_.cache.drop_outputs(book_.key(source));
+}
+
+/// A node is done: what it used may go, and what else the cache's policy wants gone.
+void PromptRun::release_used(NodeIndex node) {
+  if (!state_.cache.follows_use()) return;
+  for (const NodeIndex source : sources_of(prompt_[node])) consumed(source);
+  state_.cache.make_room(
+      [&, needed = std::optional<std::unordered_set<CacheKey>>{}](const CacheKey& key) mutable {
+        if (!needed) {
+          needed.emplace();
+          for (NodeIndex source = 0; source < consumers_.size(); ++source)
+            if (consumers_[source] > 0) needed->insert(book_.key(source));
+        }
+        return needed->contains(key);
+      });
 }
 
 }  // namespace comfy::engine

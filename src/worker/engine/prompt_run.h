@@ -61,6 +61,7 @@ class PromptRun {
 
   void count_consumer_of(NodeIndex source);
   void consumed(NodeIndex source);
+  void release_used(NodeIndex node);
 
   void add_message(const char* type, Json data);
   void end(const char* type, Json::Object data);

@@ -6,9 +6,23 @@
 namespace comfy::engine {
 
 void Registry::add(NodeType type) {
+  if (!module_.empty()) type.definition.python_module = module_;
   catalogue_.add(type.definition);
   const std::string id = type.definition.id;
   types_.emplace(id, std::make_unique<const NodeType>(std::move(type)));
+}
+
+std::vector<std::string> Registry::absorb(Registry&& other) {
+  std::vector<std::string> taken;
+  for (const graph::NodeDefinition& definition : other.catalogue_) {
+    if (find(definition.id)) {
+      taken.push_back(definition.id);
+      continue;
+    }
+    catalogue_.add(definition);
+    types_.emplace(definition.id, std::move(other.types_.at(definition.id)));
+  }
+  return taken;
 }
 
 const NodeType* Registry::find(std::string_view id) const {
@@ -33,7 +47,7 @@ graph::Validator validator_of(const Registry& registry) {
                            .values = {&values.back(), 1}});
     }
     try {
-      type->validate({.declared = arguments, .extra = {}});
+      type->validate({.declared = arguments, .extra = {}}, call.received_types);
     } catch (const Error& error) {
       if (error.kind != Error::Kind::invalid_input) throw;
       return error.message;

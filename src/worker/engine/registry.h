@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace comfy::engine {
@@ -16,6 +17,10 @@ namespace comfy::engine {
 /// All nodes this worker can run. Filled by explicit lists, one function for each family of nodes.
 class Registry {
  public:
+  Registry() = default;
+  /// One whose nodes all come from that module ("custom_nodes.<name>").
+  explicit Registry(std::string module) : module_{std::move(module)} {}
+
   /// Throws Error(conflict) when the id is taken, Error(internal) when the declaration contradicts
   /// itself.
   template <Node N>
@@ -23,6 +28,8 @@ class Registry {
     add(N::spec().build());
   }
   void add(NodeType type);
+  /// Takes over all nodes of `other` but those whose ids are taken here, and returns these.
+  std::vector<std::string> absorb(Registry&& other);
 
   const NodeType* find(std::string_view id) const;
   std::size_t size() const { return types_.size(); }
@@ -30,6 +37,7 @@ class Registry {
   const graph::Catalogue& catalogue() const { return catalogue_; }
 
  private:
+  std::string module_;  ///< empty: each node says where it is from
   std::unordered_map<std::string, std::unique_ptr<const NodeType>> types_;
   graph::Catalogue catalogue_;
 };

@@ -2,14 +2,28 @@
 #include "worker/engine/result_cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace comfy::engine {
 
+namespace {
+
+// ComfyUI's weights: an entry without tensors counts a little, and age counts more and more.
+constexpr double kEntryCost = 0.1, kTensorCost = 0.5, kAgeFactor = 1.3;
+/// Room is made until there is this much of what is asked for.
+constexpr double kEnough = 1.1;
+
+}  // namespace
+
 void ResultCache::begin_prompt(const std::unordered_set<CacheKey>& keys) {
   ++generation_;
-  if (policy_ == CachePolicy::none) return clear();
-  if (policy_ == CachePolicy::lru && lru_size_ > 0) {
+  if (options_.policy == CachePolicy::none) return clear();
+  if (options_.policy == CachePolicy::ram) {
+    for (const CacheKey& key : keys) touch(key);
+    return;
+  }
+  if (options_.policy == CachePolicy::lru && options_.lru_size > 0) {
     for (const CacheKey& key : keys) touch(key);
     return keep_youngest();
   }
@@ -68,7 +82,7 @@ void ResultCache::touch(const CacheKey& key) {
 }
 
 void ResultCache::keep_youngest() {
-  if (slots_.size() <= lru_size_) return;
+  if (slots_.size() <= options_.lru_size) return;
   std::vector<std::pair<std::uint64_t, CacheKey>> by_age;
   for (const auto& [key, slot] : slots_)
     if (slot.generation < generation_) by_age.emplace_back(slot.generation, key);
@@ -76,8 +90,35 @@ void ResultCache::keep_youngest() {
   // Whole generations go, the oldest first; the current one stays.
   for (std::size_t i = 0; i < by_age.size(); ++i) {
     const bool same_generation = i > 0 && by_age[i].first == by_age[i - 1].first;
-    if (slots_.size() <= lru_size_ && !same_generation) return;
+    if (slots_.size() <= options_.lru_size && !same_generation) return;
     erase(by_age[i].second);
+  }
+}
+
+double ResultCache::score(const Slot& slot) const {
+  double cost = kEntryCost;
+  if (slot.entry.outputs)
+    for (const std::vector<Value>& values : *slot.entry.outputs)
+      for (const Value& value : values) cost += kTensorCost * static_cast<double>(value.memory());
+  return std::pow(kAgeFactor, static_cast<double>(generation_ - slot.generation)) * cost;
+}
+
+void ResultCache::make_room(const std::function<bool(const CacheKey&)>& is_needed) {
+  const std::uint64_t wanted = options_.ram_headroom;
+  if (options_.policy != CachePolicy::ram || options_.available_memory() >= wanted) return;
+  std::vector<std::pair<double, CacheKey>> by_score;
+  for (const auto& [key, slot] : slots_) by_score.emplace_back(score(slot), key);
+  std::sort(by_score.rbegin(), by_score.rend());
+  for (const auto& [score, key] : by_score) {
+    if (static_cast<double>(options_.available_memory()) >= kEnough * static_cast<double>(wanted))
+      return;
+    const auto found = slots_.find(key);
+    if (found == slots_.end() || is_needed(key)) continue;
+    // What this prompt shows is still to be told.
+    if (found->second.generation == generation_)
+      found->second.entry.outputs.reset();
+    else
+      erase(key);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "worker/engine/value.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -29,7 +30,7 @@ struct CacheEntry {
 /// and die with the node that expanded.
 class ResultCache {
  public:
-  ResultCache(CachePolicy policy, std::size_t lru_size) : policy_{policy}, lru_size_{lru_size} {}
+  explicit ResultCache(CacheOptions options) : options_{std::move(options)} {}
 
   /// Begins a prompt whose own nodes have these keys, and drops what the policy does not keep.
   void begin_prompt(const std::unordered_set<CacheKey>& keys);
@@ -40,8 +41,13 @@ class ResultCache {
   CacheEntry* find(const CacheKey& key);
   CacheEntry& entry(const CacheKey& key);
   /// Whether outputs of a node go once all its consumers have run.
-  bool drops_used() const { return policy_ == CachePolicy::none; }
+  bool drops_used() const { return options_.policy == CachePolicy::none; }
   void drop_outputs(const CacheKey& key);
+  /// Whether it matters who still waits for outputs: drops_used, or make_room may be asked.
+  bool follows_use() const { return drops_used() || options_.policy == CachePolicy::ram; }
+  /// With CachePolicy::ram: when memory is short, drops what is large and long unused until it is
+  /// not. `is_needed` names entries of this prompt whose outputs somebody still waits for.
+  void make_room(const std::function<bool(const CacheKey&)>& is_needed);
   void clear() { slots_.clear(); }
   std::size_t size() const { return slots_.size(); }
 
@@ -55,9 +61,9 @@ class ResultCache {
   void erase(const CacheKey& key);
   void touch(const CacheKey& key);
   void keep_youngest();
+  double score(const Slot& slot) const;
 
-  CachePolicy policy_;
-  std::size_t lru_size_;
+  CacheOptions options_;
   std::uint64_t generation_ = 0;
   std::unordered_map<CacheKey, Slot> slots_;
 };

@@ -3,6 +3,7 @@
 
 #include "foundation/base/json.h"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,8 @@ class Value {
   /// A number, text, flag or null as itself, everything else as a short text for people: what
   /// `describe_value(const T&)` beside T says, else the name of its type.
   Json describe() const;
+  /// Bytes of the machine's memory it holds, as `memory_of(const T&)` beside T says, else 0.
+  std::size_t memory() const { return box_ ? box_->memory() : 0; }
 
  private:
   static std::string type_name(const std::type_info& type);
@@ -55,6 +58,7 @@ class Value {
     explicit Box(const std::type_info& of_type) : type{&of_type} {}
     virtual ~Box() = default;
     virtual std::string describe() const = 0;
+    virtual std::size_t memory() const = 0;
     const std::type_info* type;
   };
   template <class T>
@@ -65,6 +69,12 @@ class Value {
         return describe_value(value);
       else
         return type_name(typeid(T));
+    }
+    std::size_t memory() const override {
+      if constexpr (requires { std::size_t{memory_of(value)}; })
+        return memory_of(value);
+      else
+        return 0;
     }
     T value;
   };

@@ -31,6 +31,16 @@ struct Latent {
       {};  ///< which noise each picture gets; empty: 0, 1, 2 ...
 };
 
+/// Bytes of the machine's memory behind a tensor; those of other devices do not count.
+inline std::size_t memory_of(const Tensor& tensor) {
+  return tensor.defined() && tensor.device().is_cpu() ? tensor.nbytes() : 0;
+}
+inline std::size_t memory_of(const Image& image) { return memory_of(image.pixels); }
+inline std::size_t memory_of(const Mask& mask) { return memory_of(mask.values); }
+inline std::size_t memory_of(const Latent& latent) {
+  return memory_of(latent.samples) + memory_of(latent.noise_mask);
+}
+
 using conditioning::Conditioning;
 using models::Clip;
 using models::Model;

@@ -34,7 +34,9 @@ Response get_extensions(const Request&, Services& services) {
   const Parts& parts = services.settings.parts;
   Json::Array scripts;
   if (!parts.web.empty()) add_scripts(scripts, parts.web / "extensions", "/extensions/");
-  add_scripts(scripts, parts.extensions, "/extensions/");
+  for (const Extension& extension : parts.extensions) {
+    add_scripts(scripts, extension.folder, "/extensions/" + percent_encode(extension.name) + "/");
+  }
   return json_response(scripts);
 }
 

@@ -40,6 +40,24 @@ jobs::Submission submission_of(graph::Submission accepted, Json received) {
   return submission;
 }
 
+/// Asks a worker for a node's own validator. Without an answer in time the node passes: its worker
+/// asks again before it runs. After one that did not come, no other of this prompt is waited for.
+graph::Validator remote_validator(jobs::Jobs& jobs) {
+  return [&jobs, silent = false](const graph::ValidatorCall& call) mutable {
+    std::optional<std::string> complaint;
+    if (silent) return complaint;
+    const auto verdict = jobs.ask_validator({.id = {},
+                                             .node_class = call.definition.id,
+                                             .node_id = call.node_id,
+                                             .literals = call.literals,
+                                             .types = call.received_types});
+    silent = !verdict;
+    if (verdict && verdict->failure) throw Error{Error::Kind::internal, *verdict->failure};
+    if (verdict) complaint = verdict->complaint;
+    return complaint;
+  };
+}
+
 /// Parses and validates a body; runs on the blocking pool, as it may be long and asks for files.
 Checked check(const Request& request, Services& services) {
   Json body;
@@ -52,6 +70,7 @@ Checked check(const Request& request, Services& services) {
   if (const Json* prompt = body.find("prompt")) received = *prompt;
   graph::ValidationOptions options;
   options.files = services.catalogue.choices(user_of(request, services));
+  options.validator = remote_validator(services.jobs);
   auto outcome = graph::accept(body, *services.catalogue.catalogue(), std::move(options));
   if (const auto* refusal = std::get_if<graph::Refusal>(&outcome)) {
     return json_response(refusal->body, status_of(Error{refusal->kind, ""}));

@@ -68,8 +68,9 @@ class NamingPublisher final : public Publisher {
 /// A registry, an executor and a publisher that live through several prompts.
 class Bench {
  public:
-  explicit Bench(Registry registry, ExecutorOptions options = {})
-      : registry_{std::move(registry)}, executor_{registry_, nullptr, immediate(options)} {}
+  explicit Bench(Registry registry, ExecutorOptions options = {},
+                 nodes::Services* services = nullptr)
+      : registry_{std::move(registry)}, executor_{registry_, services, immediate(options)} {}
 
   /// Validates and runs a prompt. Throws when it is not accepted.
   ExecutionResult run(const Json& prompt, std::vector<std::string> outputs = {}) {

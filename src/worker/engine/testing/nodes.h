@@ -16,6 +16,9 @@ struct Picture {
 inline std::string describe_value(const Picture& picture) {
   return "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height);
 }
+inline std::size_t memory_of(const Picture& picture) {
+  return static_cast<std::size_t>(picture.batch * picture.width * picture.height);
+}
 template <>
 struct Port<Picture> : Socket<"IMAGE"> {};
 
@@ -25,18 +28,8 @@ struct Mask {
 template <>
 struct Port<Mask> : Socket<"MASK"> {};
 
-/// Nodes with the ids and ports of recorded ones, computing next to nothing.
-void register_plain_nodes(Registry& registry);
-/// Those of ComfyUI's testing pack: lists, laziness, expansion, blockers, loops, waiting.
-void register_flow_nodes(Registry& registry);
-void register_loop_nodes(Registry& registry);
-
-inline Registry testing_registry() {
-  Registry registry;
-  register_plain_nodes(registry);
-  register_flow_nodes(registry);
-  register_loop_nodes(registry);
-  return registry;
-}
+/// Nodes with the ids and ports of recorded ones, computing next to nothing. Those with which
+/// lists, laziness, expansion and waiting are tried lie in plugins/testing.
+Registry testing_registry();
 
 }  // namespace comfy::engine

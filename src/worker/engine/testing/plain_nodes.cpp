@@ -140,78 +140,17 @@ struct SaveImage {
   }
 };
 
-struct StubImage {
-  struct In {
-    std::string content = "WHITE";
-    int height = 512, width = 512, batch_size = 1;
-  };
-  struct Out {
-    Picture image;
-  };
-  static auto spec() {
-    return node<StubImage>("StubImage", "Testing/Stub Nodes")
-        .in("content", &In::content,
-            {.choices = {"WHITE", "BLACK", "NOISE"}, .show_default = false})
-        .in("height", &In::height, {.min = 1, .max = 1 << 30, .step = 1})
-        .in("width", &In::width, {.min = 1, .max = 1 << 30, .step = 1})
-        .in("batch_size", &In::batch_size, {.min = 1, .max = 1 << 30, .step = 1})
-        .out(&Out::image);
-  }
-  static Out run(const In& in) {
-    return {{in.batch_size, in.width, in.height, in.content == "WHITE" ? 1.0 : 0.0}};
-  }
-};
-
-struct StubConstantImage {
-  struct In {
-    double value = 0.5;
-    int height = 512, width = 512, batch_size = 1;
-  };
-  struct Out {
-    Picture image;
-  };
-  static auto spec() {
-    return node<StubConstantImage>("StubConstantImage", "Testing/Stub Nodes")
-        .in("value", &In::value, {.min = 0, .max = 1, .step = 0.01})
-        .in("height", &In::height, {.min = 1})
-        .in("width", &In::width, {.min = 1})
-        .in("batch_size", &In::batch_size, {.min = 1})
-        .out(&Out::image);
-  }
-  static Out run(const In& in) { return {{in.batch_size, in.width, in.height, in.value}}; }
-};
-
-struct StubMask {
-  struct In {
-    double value = 0.5;
-    int height = 512, width = 512, batch_size = 1;
-  };
-  struct Out {
-    Mask mask;
-  };
-  static auto spec() {
-    return node<StubMask>("StubMask", "Testing/Stub Nodes")
-        .in("value", &In::value, {.min = 0, .max = 1, .step = 0.01})
-        .in("height", &In::height, {.min = 1})
-        .in("width", &In::width, {.min = 1})
-        .in("batch_size", &In::batch_size, {.min = 1})
-        .out(&Out::mask);
-  }
-  static Out run(const In& in) { return {{in.value}}; }
-};
-
 }  // namespace
 
-void register_plain_nodes(Registry& registry) {
+Registry testing_registry() {
+  Registry registry;
   registry.add<EmptyImage>();
   registry.add<ImageInvert>();
   registry.add<ImageBatch>();
   registry.add<RebatchImages>();
   registry.add<PreviewImage>();
   registry.add<SaveImage>();
-  registry.add<StubImage>();
-  registry.add<StubConstantImage>();
-  registry.add<StubMask>();
+  return registry;
 }
 
 }  // namespace comfy::engine

@@ -10,6 +10,8 @@
 #include "worker/nodes/ports.h"
 #include "worker/nodes/services.h"
 
+#include <limits>
+
 namespace comfy::nodes {
 namespace {
 
@@ -113,24 +115,26 @@ struct SaveStyle {
   int compression;
 };
 
+media::Picture picture_at(const Image& images, std::int64_t index) {
+  const Tensor one = images.pixels[index].to(at::kCPU, at::kFloat).contiguous();
+  const std::span<const float> values{one.const_data_ptr<float>(),
+                                      static_cast<std::size_t>(one.numel())};
+  return media::picture_from_floats(values, static_cast<int>(one.size(1)),
+                                    static_cast<int>(one.size(0)), static_cast<int>(one.size(2)));
+}
+
 engine::Ui save_images(const Image& images, const SaveStyle& style, Context& context) {
   engine::Ui ui;
   const std::vector<media::TextEntry> texts = workflow_texts(context);
-  const Tensor pixels = images.pixels.to(at::kCPU, at::kFloat).contiguous();
-  const int height = static_cast<int>(pixels.size(1)), width = static_cast<int>(pixels.size(2));
-  for (std::int64_t i = 0; i < pixels.size(0); ++i) {
-    const Tensor one = pixels[i];
-    const std::span<const float> values{one.const_data_ptr<float>(),
-                                        static_cast<std::size_t>(one.numel())};
-    const media::Picture picture =
-        media::picture_from_floats(values, width, height, static_cast<int>(pixels.size(3)));
+  for (std::int64_t i = 0; i < images.pixels.size(0); ++i) {
+    const media::Picture picture = picture_at(images, i);
     engine::PublishRequest request{
         .root = style.root,
         .prefix = style.prefix,
         .extension = ".png",
         .bytes = media::encode_png(picture, {.compression = style.compression, .texts = texts}),
-        .width = width,
-        .height = height,
+        .width = picture.width,
+        .height = picture.height,
         .batch_number = static_cast<int>(i)};
     ui.add("images", context.publish(std::move(request)).to_json());
   }
@@ -190,11 +194,44 @@ struct PreviewImage {
   }
 };
 
+struct SaveImageWebsocket {
+  struct In {
+    Image images;
+  };
+  struct Out {
+    engine::Ui ui;
+  };
+
+  static auto spec() {
+    return node<SaveImageWebsocket>("SaveImageWebsocket", "api/image")
+        .module("custom_nodes.websocket_image_save")
+        .in("images", &In::images)
+        .as_output_node();
+  }
+
+  static Out run(const In& in, Context& context) {
+    const std::int64_t count = in.images.pixels.size(0);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::string file = media::encode_png(picture_at(in.images, i), {});
+      engine::Preview picture;
+      picture.format = engine::Preview::Format::png;
+      picture.purpose = engine::Preview::Purpose::result;
+      picture.bytes.assign(file.begin(), file.end());
+      context.progress(i, count, std::move(picture));
+    }
+    return {};
+  }
+
+  /// What went to a socket is gone: the next prompt sends it again.
+  static Json fingerprint(const In&, Context&) { return std::numeric_limits<double>::quiet_NaN(); }
+};
+
 }  // namespace
 
 void register_image_files(engine::Registry& registry) {
   registry.add<SaveImage>();
   registry.add<PreviewImage>();
+  registry.add<SaveImageWebsocket>();
   registry.add<LoadImage>();
   registry.add<LoadImageMask>();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/graph/recorded.h"
-#include "worker/engine/testing/harness.h"
-#include "worker/engine/testing/nodes.h"
+#include "workshop.h"
 
 #include <gtest/gtest.h>
 
@@ -11,8 +10,13 @@
 #include <string>
 #include <vector>
 
-namespace comfy::engine {
+namespace testing_pack {
+
+using namespace comfy::plugin;
 namespace {
+
+using comfy::to_json;
+using comfy::engine::ExecutionResult;
 
 /// What makes names and times differ from run to run, taken out.
 std::string normal(Json data) {
@@ -101,9 +105,10 @@ void compare_history(const Json& trace, const std::string& prompt_id,
 TEST_P(RecordedTrace, SendsWhatComfyUiSent) {
   const auto [name, strictness] = GetParam();
   const auto trace =
-      graph::recorded_json(std::filesystem::path{"traces"} / (std::string{name} + ".json"));
+      comfy::graph::recorded_json(std::filesystem::path{"traces"} / (std::string{name} + ".json"));
   if (!trace) GTEST_SKIP() << "the recorded traces are not here";
-  Bench bench{testing_registry()};
+  Workshop workshop;
+  auto& bench = workshop.bench;
   std::size_t ran = 0;
   for (const Json& step : trace->at("steps").as_array()) {
     if (step.string_or("op", "") != "prompt") continue;
@@ -146,4 +151,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& one) { return std::string{one.param.name}; });
 
 }  // namespace
-}  // namespace comfy::engine
+}  // namespace testing_pack
