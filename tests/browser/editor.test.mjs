@@ -2,41 +2,14 @@
 // The official editor in a real Chromium, as a new user meets it. Pictures of what it showed are left
 // in the folder COMFY_SCREENSHOTS when that is set.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-
-import { chromium } from "playwright-core";
 
 import { Server } from "../programs/server.mjs";
+import { graphIsThere, launchBrowser, openEditor, shot, tinyCheckpoint } from "./page.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-
-const root = join(here, "../..");
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "comfyui-distributed");
-const checkpoint = join(cache, "models/tiny_sd15.safetensors");
-const shots = process.env.COMFY_SCREENSHOTS;
-
-let server, browser, page, errors;
-
-async function shot(name) {
-  if (!shots) return;
-  mkdirSync(shots, { recursive: true });
-  await page.screenshot({ path: join(shots, `${name}.png`) });
-}
-
-/** Opens the page in a fresh profile and waits for the graph. */
-async function openEditor(context) {
-  page = await context.newPage();
-  errors = [];
-  page.on("pageerror", (error) => errors.push(String(error)));
-  await page.route(/^https?:\/\/(?!127\.0\.0\.1)/, (route) => route.abort());
-  await page.goto(server.url);
-  await page.waitForFunction(() => window.app?.graph?._nodes?.length > 0, null, { timeout: 60_000 });
-}
+let server, browser, page;
 
 const node = (type) => page.evaluate((t) => window.app.graph._nodes.find((n) => n.type === t)?.id, type);
 const setWidget = (type, name, value) =>
@@ -63,13 +36,8 @@ const queue = async () => {
 };
 
 before(async () => {
-  if (!existsSync(checkpoint)) execFileSync("python3", [join(root, "tests/models/make_tiny_sd15.py"), checkpoint]);
-  server = await Server.start({ checkpoint, args: ["--preview-method", "latent2rgb"] });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--use-gl=swiftshader", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  server = await Server.start({ checkpoint: tinyCheckpoint(), args: ["--preview-method", "latent2rgb"] });
+  browser = await launchBrowser();
 });
 
 after(async () => {
@@ -78,14 +46,13 @@ after(async () => {
 });
 
 test("the page shows the classic graph with the checkpoint that is there", async () => {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
-  await openEditor(context);
+  page = await openEditor(browser, server.url);
   const types = await page.evaluate(() => window.app.graph._nodes.map((n) => n.type).sort());
   assert.deepEqual(types, ["CLIPTextEncode", "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "KSampler", "SaveImage", "VAEDecode"]);
   const shown = await page.evaluate(() => window.app.graph._nodes.find((n) => n.type === "CheckpointLoaderSimple").widgets[0].value);
   assert.equal(shown, "tiny.safetensors");
-  await shot("1-new-user");
-  assert.deepEqual(errors, []);
+  await shot(page, "1-new-user");
+  assert.deepEqual(page.errors, []);
 });
 
 test("Run lights the nodes, moves the progress, shows previews and ends in a picture", async () => {
@@ -95,16 +62,16 @@ test("Run lights the nodes, moves the progress, shows previews and ends in a pic
   await listen();
   await queue();
   await waitFor("progress");
-  await shot("2-running");
+  await shot(page, "2-running");
   await waitFor("execution_success");
   await page.waitForFunction(() => window.app.graph._nodes.find((n) => n.type === "SaveImage").imgs?.length > 0, null, { timeout: 20_000 });
-  await shot("3-picture");
+  await shot(page, "3-picture");
   const source = await page.evaluate(() => window.app.graph._nodes.find((n) => n.type === "SaveImage").imgs[0].src);
   assert.match(source, /\/api\/view\?.*filename=ComfyUI_00001_\.png/);
   assert.ok((await seen("progress")) >= 20, "progress of the sampler's steps");
   assert.ok((await seen("progress_state")) > 0);
   assert.ok((await seen("b_preview_with_metadata")) > 0, "previews while sampling");
-  assert.deepEqual(errors, []);
+  assert.deepEqual(page.errors, []);
 });
 
 test("interrupt stops the prompt within a step and the next prompt runs", async () => {
@@ -132,17 +99,17 @@ test("the picture dropped on the page brings its workflow back", async () => {
   await page.waitForFunction(() => window.app.graph._nodes.length === 7, null, { timeout: 20_000 });
   const steps = await page.evaluate(() => window.app.graph._nodes.find((n) => n.type === "KSampler").widgets.find((w) => w.name === "steps").value);
   assert.equal(steps, 30);
-  await shot("4-dropped");
+  await shot(page, "4-dropped");
 });
 
 test("a reload finds the history", async () => {
   await page.reload();
-  await page.waitForFunction(() => window.app?.graph?._nodes?.length > 0, null, { timeout: 60_000 });
+  await graphIsThere(page);
   const jobs = await page.evaluate(async () => (await fetch("/api/jobs?status=completed,failed,cancelled&limit=64&offset=0")).json());
   assert.equal(jobs.jobs.filter((j) => j.status === "completed").length, 2);
   assert.equal(jobs.jobs.filter((j) => j.status === "cancelled").length, 1);
   assert.ok(jobs.jobs.find((j) => j.status === "completed").preview_output.filename);
-  await shot("5-reloaded");
+  await shot(page, "5-reloaded");
 });
 
 test("an invalid prompt is shown at its node", async () => {
@@ -150,6 +117,6 @@ test("an invalid prompt is shown at its node", async () => {
   await queue();
   await page.waitForFunction(() => document.body.innerText.includes("missing.safetensors") || document.body.innerText.match(/not in list/i), null,
     { timeout: 20_000 });
-  await shot("6-missing-checkpoint");
+  await shot(page, "6-missing-checkpoint");
   assert.ok(await node("KSampler"));
 });

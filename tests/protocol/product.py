@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts the product with folders of its own, for tests."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHARED = pathlib.Path(os.environ.get("COMFY_SHARED", ROOT / "../shared"))
+REFERENCE = SHARED / "reference"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Product:
+    """A running server; `base` is its folder, `url` its address. `prepare(base)` fills the folder first."""
+
+    def __init__(self, arguments=(), prepare=None):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="comfyui-test-"))
+        if prepare:
+            prepare(self.base)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        program = pathlib.Path(os.environ.get("COMFY_BIN", ROOT / "build/default/bin")) / "comfyui"
+        self.log = open(self.base / "server.log", "w+b")
+        self.process = subprocess.Popen([program, "--cwd", self.base, "--port", str(port), *map(str, arguments)],
+                                        stdout=self.log, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.url + "/readyz", timeout=5) as reply:
+                    if reply.status == 200:
+                        return self
+            except OSError:
+                time.sleep(0.05)
+        self.__exit__()
+        raise RuntimeError("the server did not become ready")
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def said(self):
+        """What the server has written to its log."""
+        return (self.base / "server.log").read_text(errors="replace")
