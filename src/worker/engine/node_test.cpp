@@ -171,8 +171,8 @@ TEST(Node, DeclaresHiddenInputsAndOneNameInTwoCategories) {
   const NodeType type = Judge::spec().build();
   EXPECT_EQ(to_json(graph::object_info(type.definition, {}).at("input")),
             R"({"required": {"value": ["*"]}, "optional": {"value": ["*"]}, "hidden": )"
-            R"({"unique_id": "UNIQUE_ID", "api_key_comfy_org": "API_KEY_COMFY_ORG", )"
-            R"("start": ["*"]}})");
+            R"({"start": ["*"], "unique_id": "UNIQUE_ID", "api_key_comfy_org": )"
+            R"("API_KEY_COMFY_ORG"}})");
   EXPECT_TRUE(type.definition.has_validator);
   EXPECT_TRUE(type.definition.validator_sees_types);
   EXPECT_NO_THROW(type.validate({}, {{"value", "INT"}}));
