@@ -13,7 +13,7 @@ import time
 
 from start import free_port, wait
 
-BIN = pathlib.Path(__file__).resolve().parent.parent / "build/default/bin"
+BIN = pathlib.Path(os.environ.get("COMFY_BIN", pathlib.Path(__file__).resolve().parent.parent / "build/default/bin"))
 
 
 def line(bench, case, values, unit, **more):
@@ -63,6 +63,25 @@ class Running:
             return json.loads(raw or b"null")
         finally:
             connection.close()
+
+    def fetch_text(self, path):
+        connection = self.connect()
+        connection.request("GET", path)
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    def header(self, path, name):
+        connection = self.connect()
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        reply.read()
+        connection.close()
+        return reply.getheader(name)
+
+    def settle(self):
+        """Gives work that nobody waits for a moment to end."""
+        time.sleep(1)
 
     def times(self, path, count, headers={}, status=200):
         """Milliseconds from sending to the last byte, on one connection; also the bytes of the last answer."""

@@ -35,6 +35,20 @@ std::vector<fs::path> template_folders(const fs::path& folder) {
   return folders;
 }
 
+/// The version of the templates' package, as the folder beside it names it; empty when there is
+/// none.
+std::string templates_version(const fs::path& folder) {
+  constexpr std::string_view kPrefix = "comfyui_workflow_templates_core-";
+  constexpr std::string_view kSuffix = ".dist-info";
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator{folder, ignored}) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
+    return name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  }
+  return {};
+}
+
 }  // namespace
 
 fs::path program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
@@ -50,6 +64,7 @@ server::Parts find_parts(const fs::path& folder, const fs::path& web) {
   parts.web = web.empty() ? existing(share / "web") : web;
   parts.docs = existing(share / "docs");
   parts.templates = template_folders(share / "templates");
+  parts.templates_version = templates_version(share / "templates");
   if (const fs::path shipped = existing(share / "extensions"); !shipped.empty()) {
     for (const fs::directory_entry& entry : fs::directory_iterator{shipped}) {
       if (entry.is_directory())

@@ -74,8 +74,8 @@ Program::Program(const options::Options& options, const std::vector<std::string>
       jobs_{{*store_, *link_, relay_, system_clock(), system_random()},
             hooked(jobs_options(options))},
       sessions_{io_.get_executor(), settings_.limits, system_random(), session_hooks()},
-      services_{settings_, jobs_,     folders_,       catalogue_,      sessions_,
-                logs_,     blocking_, system_clock(), system_random(), file_state_},
+      services_{settings_, jobs_,          folders_,        catalogue_,  sessions_, logs_,
+                blocking_, system_clock(), system_random(), file_state_, metrics_},
       routes_{server::all_routes()},
       files_{server::mounts_of(settings_.parts)},
       server_{io_, services_, routes_, files_} {

@@ -9,6 +9,7 @@
 #include "frontend/server/catalogue_store.h"
 #include "frontend/server/files/file_state.h"
 #include "frontend/server/log_ring.h"
+#include "frontend/server/metrics.h"
 #include "frontend/server/server.h"
 #include "frontend/server/services.h"
 #include "frontend/server/sessions.h"
@@ -50,6 +51,7 @@ class Program {
   paths::Folders folders_;
   server::BlockingPool blocking_;
   server::FileState file_state_;
+  server::Metrics metrics_;
   server::CatalogueStore catalogue_;
   server::EventRelay relay_;
   std::unique_ptr<jobs::JobStore> store_;

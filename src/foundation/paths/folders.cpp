@@ -34,16 +34,6 @@ bool is_of_kind(std::string_view filename, std::string_view kind) {
   return !found.empty() && std::ranges::find(kinds, found) != kinds.end();
 }
 
-std::vector<std::string> three_d_files(const Root& input) {
-  const ClientPath folder = ClientPath::parse("3d");
-  std::vector<std::string> names;
-  if (!input.status(folder)) return names;
-  for (const Entry& entry : input.list(folder, Depth::recursive)) {
-    if (!entry.is_folder && is_of_kind(entry.path, "model")) names.push_back("3d/" + entry.path);
-  }
-  return names;
-}
-
 }  // namespace
 
 struct Folders::State {
@@ -121,6 +111,7 @@ std::shared_ptr<const ModelList> Folders::models(std::string_view kind) const {
 
 void Folders::forget_models() const { state_->cache.forget(); }
 std::uint64_t Folders::generation() const { return state_->cache.generation(); }
+std::uint64_t Folders::scans() const { return state_->cache.scans(); }
 
 std::optional<OpenModel> Folders::find_model(std::string_view kind, std::string_view name) const {
   const ModelFolder* folder = find_model_folder(kind);
@@ -150,18 +141,23 @@ OpenModel Folders::open_model(std::string_view kind, std::string_view name) cons
               fmt::format("no model '{}' in {}; put the file there", name, join(searched, " or ")));
 }
 
-std::vector<std::string> Folders::input_files(std::string_view kind, std::string_view user) const {
+std::shared_ptr<const std::vector<Entry>> Folders::input_entries(std::string_view kind,
+                                                                 std::string_view user) const {
   const Root input = area(Area::input, user);
+  if (kind == "3d") return state_->cache.list(input, ClientPath::parse("3d"), Depth::recursive);
+  return state_->cache.list(input, {}, Depth::shallow);
+}
+
+std::vector<std::string> Folders::input_files(std::string_view kind, std::string_view user) const {
+  const auto entries = input_entries(kind, user);
   std::vector<std::string> names;
-  try {
-    if (kind == "3d") return three_d_files(input);
-    for (const Entry& entry : input.list({}, Depth::shallow)) {
-      const bool wanted =
-          kind == "folders" ? entry.is_folder : !entry.is_folder && is_of_kind(entry.path, kind);
-      if (wanted) names.push_back(entry.path);
+  for (const Entry& entry : *entries) {
+    if (kind == "3d") {
+      if (!entry.is_folder && is_of_kind(entry.path, "model")) names.push_back("3d/" + entry.path);
+    } else if (kind == "folders" ? entry.is_folder
+                                 : !entry.is_folder && is_of_kind(entry.path, kind)) {
+      names.push_back(entry.path);
     }
-  } catch (const Error& error) {
-    if (error.kind != Error::Kind::not_found) throw;  // the folder need not exist
   }
   return names;
 }

@@ -59,6 +59,8 @@ class Folders {
   void forget_models() const;
   /// Grows whenever some listing came out different.
   std::uint64_t generation() const;
+  /// How often folders were looked through so far; a listing that is kept costs none.
+  std::uint64_t scans() const;
 
   /// Opens a model by the name that the listing shows. Throws Error(not_found) naming the folders
   /// that were searched (as shown()).
@@ -70,6 +72,9 @@ class Folders {
   /// "video", "audio" with commas (told by suffix), "latent", "3d" (below 3d/) or "folders".
   std::vector<std::string> input_files(std::string_view kind,
                                        std::string_view user = "default") const;
+  /// What input_files() picks from. The same object as long as nothing there changed.
+  std::shared_ptr<const std::vector<Entry>> input_entries(std::string_view kind,
+                                                          std::string_view user = "default") const;
   /// Opens a file named as nodes name it: "a.png", "sub/a.png [output]". Throws Error(not_found).
   FileDescriptor open_annotated(std::string_view text, Area otherwise = Area::input,
                                 std::string_view user = "default") const;

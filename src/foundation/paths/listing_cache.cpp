@@ -1,46 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/paths/listing_cache.h"
 
+#include "foundation/base/error.h"
 #include "foundation/paths/walk.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace comfy::paths {
 namespace {
 
-// Folder times move in steps of the kernel's tick. A folder changed this shortly before the scan
-// may change once more without its time showing it, so such a scan is not trusted for long.
-constexpr std::int64_t kTick = 50'000'000;
+using Scope = FolderWatch::Scope;
 
-std::int64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-/// What one root looked like when it was scanned.
-struct Snapshot {
-  std::string path;
-  bool present = false;
-  std::vector<VisitedFolder> folders;
-};
-
-bool is_unchanged(const Snapshot& snapshot) {
-  struct stat info{};
-  if (!snapshot.present) return ::stat(snapshot.path.c_str(), &info) != 0;
-  return std::ranges::all_of(snapshot.folders, [&](const VisitedFolder& folder) {
-    const std::string path =
-        folder.path.empty() ? snapshot.path : snapshot.path + "/" + folder.path;
-    if (::stat(path.c_str(), &info) != 0) return false;
-    return std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec ==
-           folder.modified_ns;
-  });
-}
+constexpr std::size_t kSlotsKept = 1'024;
 
 bool same_entries(const ModelList& a, const ModelList& b) {
   return std::ranges::equal(a.entries, b.entries, [](const ModelEntry& x, const ModelEntry& y) {
@@ -48,42 +23,54 @@ bool same_entries(const ModelList& a, const ModelList& b) {
   });
 }
 
+/// Adds what a walk enters below `root` to the scope.
+std::function<void(const std::string&)> adder(Scope& scope, std::string root) {
+  return [&scope, root = std::move(root)](const std::string& path) {
+    scope.add(path.empty() ? root : root + "/" + path,
+              path.empty() ? Scope::Place::root : Scope::Place::below);
+  };
+}
+
 }  // namespace
 
 struct ListingCache::Slot {
   std::mutex mutex;
-  std::shared_ptr<const ModelList> list;
-  std::vector<Snapshot> snapshots;
-  bool is_settled = false;  ///< every folder was quiet for a while before the scan
-
-  bool is_fresh() const {
-    return list && is_settled && std::ranges::all_of(snapshots, is_unchanged);
-  }
-  ModelList scan(const ModelFolder& folder);
+  std::optional<Scope> scope;
+  std::shared_ptr<const ModelList> models;  ///< of a slot of models
+  Entries entries;                          ///< of a slot of one folder
 };
 
-ModelList ListingCache::Slot::scan(const ModelFolder& folder) {
+ListingCache::ListingCache(FolderWatch::Way way) : watch_{way} {}
+ListingCache::~ListingCache() = default;
+
+std::shared_ptr<ListingCache::Slot> ListingCache::slot_of(const std::string& key) {
+  const std::lock_guard lock{mutex_};
+  if (slots_.size() > kSlotsKept) slots_.clear();
+  std::shared_ptr<Slot>& slot = slots_[key];
+  if (!slot) slot = std::make_shared<Slot>();
+  return slot;
+}
+
+ModelList ListingCache::scan(Slot& slot, const ModelFolder& folder) {
   ModelList found;
-  snapshots.clear();
-  is_settled = true;
-  const std::int64_t start = now_ns();
+  ++scans_;
+  slot.scope.emplace(watch_);
   for (std::size_t i = 0; i < folder.roots.size(); ++i) {
     const Root& root = folder.roots[i];
-    Snapshot snapshot{.path = root.path().string(), .present = false, .folders = {}};
-    const FileDescriptor open{::open(snapshot.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (open) {
-      WalkResult walk = walk_folder(open.get(), {.links = root.links(), .hidden = Hidden::show});
-      snapshot.present = true;
-      snapshot.folders = std::move(walk.folders);
-      for (Entry& entry : walk.entries) {
-        if (entry.is_folder || !folder.accepts(entry.path)) continue;
-        found.entries.push_back(
-            {std::move(entry.path), i, entry.size, entry.modified_ns, entry.created_ns});
-      }
+    const std::string path = root.path().string();
+    const FileDescriptor open{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!open) {
+      slot.scope->add(path, Scope::Place::root);
+      continue;
     }
-    for (const VisitedFolder& visited : snapshot.folders)
-      is_settled = is_settled && visited.modified_ns < start - kTick;
-    snapshots.push_back(std::move(snapshot));
+    WalkResult walk = walk_folder(
+        open.get(),
+        {.links = root.links(), .hidden = Hidden::show, .on_folder = adder(*slot.scope, path)});
+    for (Entry& entry : walk.entries) {
+      if (entry.is_folder || !folder.accepts(entry.path)) continue;
+      found.entries.push_back(
+          {std::move(entry.path), i, entry.size, entry.modified_ns, entry.created_ns});
+    }
   }
   std::ranges::stable_sort(found.entries, {}, &ModelEntry::name);
   const auto repeated = std::ranges::unique(found.entries, {}, &ModelEntry::name);
@@ -91,25 +78,37 @@ ModelList ListingCache::Slot::scan(const ModelFolder& folder) {
   return found;
 }
 
-ListingCache::ListingCache() = default;
-ListingCache::~ListingCache() = default;
-
-std::shared_ptr<ListingCache::Slot> ListingCache::slot_of(const std::string& kind) {
-  const std::lock_guard lock{mutex_};
-  std::shared_ptr<Slot>& slot = slots_[kind];
-  if (!slot) slot = std::make_shared<Slot>();
-  return slot;
-}
-
 std::shared_ptr<const ModelList> ListingCache::list(const ModelFolder& folder) {
   const auto slot = slot_of(folder.kind);
   const std::lock_guard lock{slot->mutex};
-  if (slot->is_fresh()) return slot->list;
-  ModelList found = slot->scan(folder);
-  const bool changed = !slot->list || !same_entries(*slot->list, found);
-  found.generation = changed ? ++generation_ : slot->list->generation;
-  slot->list = std::make_shared<const ModelList>(std::move(found));
-  return slot->list;
+  if (slot->models && slot->scope->is_unchanged()) return slot->models;
+  ModelList found = scan(*slot, folder);
+  const bool changed = !slot->models || !same_entries(*slot->models, found);
+  found.generation = changed ? ++generation_ : slot->models->generation;
+  slot->models = std::make_shared<const ModelList>(std::move(found));
+  return slot->models;
+}
+
+Entries ListingCache::list(const Root& root, const ClientPath& folder, Depth depth) {
+  const std::string path = (root.path() / folder.text()).string();
+  const auto slot = slot_of(path + (depth == Depth::shallow ? "/" : "/**"));
+  const std::lock_guard lock{slot->mutex};
+  if (slot->entries && slot->scope->is_unchanged()) return slot->entries;
+  ++scans_;
+  slot->scope.emplace(watch_);
+  std::vector<Entry> found;
+  try {
+    const FileDescriptor open = root.open_folder(folder);
+    found =
+        walk_folder(open.get(),
+                    {.depth = depth, .links = root.links(), .on_folder = adder(*slot->scope, path)})
+            .entries;
+  } catch (const Error& error) {
+    if (error.kind != Error::Kind::not_found) throw;  // the folder need not exist
+    slot->scope->add(path, Scope::Place::root);
+  }
+  slot->entries = std::make_shared<const std::vector<Entry>>(std::move(found));
+  return slot->entries;
 }
 
 void ListingCache::forget() {

@@ -61,7 +61,7 @@ void Walker::enter(int folder, const std::string& path) {
     return;
   }
   above_.push_back(identity);
-  result.folders.push_back({path, nanoseconds(info.st_mtim)});
+  if (options_.on_folder) options_.on_folder(path);
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(stream.get())) {
     if (is_shown(entry->d_name)) names.emplace_back(entry->d_name);

@@ -135,6 +135,7 @@ void Dispatcher::on_accepted(const Answer<AcceptedJob>& answer, const std::strin
   --accepting_;
   if (--accepting_of_[owner] == 0) accepting_of_.erase(owner);
   if (!answer.succeeded() || answer.get().repeated) return;
+  ++tally_.accepted;
   const QueuedJob& job = answer.get().job;
   if (job.expires) expiries_.emplace(*job.expires, job.prompt_id);
   lanes_.add(job);
@@ -208,13 +209,14 @@ void Dispatcher::set_paused(bool paused) {
 Counts Dispatcher::counts() const {
   const StoreHealth health = services_.store.health();
   const std::lock_guard lock{door_->mutex};
-  return {.pending = lanes_.size() + offers_.size(),
-          .running = running_.size(),
-          .workers = workers_.size(),
-          .stale_results = stale_,
-          .ignored_messages = ignored_,
-          .store_writable = health.writable,
-          .paused = paused_};
+  Counts counts = tally_;
+  counts.pending = lanes_.size() + offers_.size();
+  counts.running = running_.size();
+  counts.workers = workers_.size();
+  counts.store_writable = health.writable;
+  counts.paused = paused_;
+  counts.stopping = stopping_;
+  return counts;
 }
 
 std::vector<WorkerView> Dispatcher::workers() const {

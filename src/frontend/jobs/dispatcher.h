@@ -164,8 +164,7 @@ class Dispatcher final : public link::WorkerListener {
   Time store_trouble_until_{};
   bool paused_ = false;
   bool stopping_ = false;
-  std::uint64_t stale_ = 0;
-  std::uint64_t ignored_ = 0;
+  Counts tally_ = {};  ///< only what is counted since the start
 };
 
 }  // namespace comfy::jobs

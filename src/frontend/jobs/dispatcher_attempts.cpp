@@ -72,7 +72,7 @@ void Dispatcher::on_event(link::Message message) {
   link::Event event = link::read_event(std::move(message));
   Running* running = find(event.id);
   if (running == nullptr) {
-    ++stale_;
+    ++tally_.stale_results;
     return;
   }
   for (const link::Event& ready : running->order.add(std::move(event), services_.clock.monotonic()))
@@ -88,7 +88,7 @@ void Dispatcher::on_preview(link::Message message) {
   link::Preview preview = link::read_preview(std::move(message));
   Running* running = find(preview.id);
   if (running == nullptr) {
-    ++stale_;
+    ++tally_.stale_results;
     return;
   }
   announcer_.preview(audience_of(running->job), std::move(preview), running->preview_asked);
@@ -98,7 +98,7 @@ void Dispatcher::on_finish(const link::WorkerKey& key, link::Message message) {
   link::Finish finish = link::read_finish(std::move(message));
   Running* running = find(finish.id);
   if (running == nullptr) {
-    ++stale_;
+    ++tally_.stale_results;
     services_.link.send(
         key, link::about(link::Type::finished, finish.id, Json::Object{{"stored", false}}));
     set_idle(key, finish.id.prompt_id);
@@ -134,7 +134,7 @@ void Dispatcher::on_finished(const link::WorkerKey& key, const link::Finish& fin
       key, link::about(link::Type::finished, finish.id, Json::Object{{"stored", result.stored}}));
   set_idle(key, finish.id.prompt_id);
   Running* running = find(finish.id);
-  if (!result.stored) ++stale_;
+  ++(result.stored ? tally_.finished : tally_.stale_results);
   if (result.stored && running != nullptr) {
     const Audience audience = audience_of(running->job);
     const Time now = services_.clock.monotonic();

@@ -54,13 +54,13 @@ void Dispatcher::on_message(const link::WorkerKey& key, link::Message message) {
         return services_.link.send(key, std::move(pong));
       }
       default:
-        ++ignored_;
+        ++tally_.ignored_messages;
     }
   } catch (const Error& error) {
     log.warn("a \"{}\" message of worker {} is passed over: {}", link::type_name(message.type), key,
              error.message);
     const std::lock_guard lock{door_->mutex};
-    ++ignored_;
+    ++tally_.ignored_messages;
   }
 }
 
@@ -179,6 +179,7 @@ void Dispatcher::set_idle(const link::WorkerKey& key, const std::string& prompt_
 void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_id) {
   const auto worker = workers_.find(key);
   if (worker == workers_.end()) return;
+  ++tally_.claims;
   if (const auto running = running_.find(prompt_id); running != running_.end()) {
     // The same worker asks again because our answer was lost.
     if (running->second.worker == key && !running->second.losing)
@@ -254,6 +255,8 @@ void Dispatcher::run(const link::WorkerKey& key, QueuedJob job, const std::strin
   const auto worker = workers_.find(key);
   if (worker == workers_.end() || worker->second.state == Worker::State::leaving || stopping_)
     return lose(running, "the worker left before the start", Counted::no);
+  ++tally_.attempts;
+  if (go.id.attempt > 1) ++tally_.takeovers;
   running.go = link::to_message(go);
   services_.link.send(key, running.go);
   fail_point("after_delivery");

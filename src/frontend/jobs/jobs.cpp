@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace comfy::jobs {
 namespace {
@@ -19,15 +20,49 @@ using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
 constexpr std::size_t kHistoryMost = 10'000;
+constexpr std::size_t kPiece = 64 * 1024;
 
-/// {id: entry, ...}
-std::string history_text(const std::vector<JobRecord>& records) {
-  std::string text = "{";
-  for (const JobRecord& record : records) {
-    if (text.size() > 1) text += ", ";
-    text += to_json(Json{record.prompt_id}) + ": " + history_entry(record);
+/// "id": entry
+std::string named_entry(const JobRecord& record) {
+  return to_json(Json{record.prompt_id}) + ": " + history_entry(record);
+}
+
+/// A list of jobs with the text around it, as much of it as is not sent yet.
+struct Listing {
+  std::string before = {};
+  std::vector<std::string> ids = {};
+  std::string after = {};
+  std::size_t done = 0;    ///< of the ids
+  bool has_items = false;  ///< one was written, so that the next one needs a comma
+};
+
+/// The next piece of the listings, which are gone through in turn by `at`; nothing at the end.
+template <class Write>
+std::optional<std::string> next_piece(std::vector<Listing>& listings, std::size_t& at,
+                                      const JobStore& store, Write write) {
+  if (at == listings.size()) return {};
+  std::string piece;
+  while (at < listings.size() && piece.size() < kPiece) {
+    Listing& list = listings[at];
+    piece += std::exchange(list.before, {});
+    for (; list.done < list.ids.size() && piece.size() < kPiece; ++list.done) {
+      const std::optional<JobRecord> record = store.find(list.ids[list.done]);
+      const std::string text = record ? write(*record) : std::string{};
+      if (text.empty()) continue;
+      if (std::exchange(list.has_items, true)) piece += ", ";
+      piece += text;
+    }
+    if (list.done < list.ids.size()) break;
+    piece += list.after;
+    ++at;
   }
-  return text + "}";
+  return piece;
+}
+
+std::string whole(const Jobs::Pieces& pieces) {
+  std::string text;
+  while (std::optional<std::string> piece = pieces()) text += *piece;
+  return text;
 }
 
 std::vector<State> states_of(const std::vector<std::string>& names) {
@@ -169,17 +204,26 @@ std::vector<TextEvent> Jobs::catch_up(const std::string& client_id,
   return impl_->dispatcher.catch_up(client_id, since);
 }
 
-std::string Jobs::queue(const Caller& caller) const {
-  std::vector<std::string> running;
-  std::vector<std::string> pending;
-  for (const JobRecord& record : impl_->services.store.queue_records(caller.user))
-    (record.state == State::running ? running : pending).push_back(queue_item(record));
-  return fmt::format(R"({{"queue_running": [{}], "queue_pending": [{}]}})", join(running, ", "),
-                     join(pending, ", "));
+Jobs::Pieces Jobs::queue_pieces(const Caller& caller) const {
+  return [&store = std::as_const(impl_->services.store), owner = caller.user,
+          steps = std::optional<std::vector<Listing>>{}, at = std::size_t{0}]() mutable {
+    if (!steps) {
+      QueueIds ids = store.queue_ids(owner);
+      steps.emplace();
+      steps->push_back({R"({"queue_running": [)", std::move(ids.running), "], "});
+      steps->push_back({R"("queue_pending": [)", std::move(ids.queued), "]}"});
+    }
+    return next_piece(*steps, at, store, [](const JobRecord& record) {
+      // What has ended since is neither here nor there.
+      return is_terminal(record.state) ? std::string{} : queue_item(record);
+    });
+  };
 }
 
-std::string Jobs::history(const Caller& caller, std::optional<std::int64_t> max_items,
-                          std::int64_t offset) const {
+std::string Jobs::queue(const Caller& caller) const { return whole(queue_pieces(caller)); }
+
+Jobs::Pieces Jobs::history_pieces(const Caller& caller, std::optional<std::int64_t> max_items,
+                                  std::int64_t offset) const {
   HistoryPage page{.owner = caller.user, .limit = kHistoryMost};
   if (max_items) {
     page.limit = static_cast<std::size_t>(
@@ -189,13 +233,27 @@ std::string Jobs::history(const Caller& caller, std::optional<std::int64_t> max_
     page.from_newest = false;
     page.offset = static_cast<std::size_t>(offset);
   }
-  return history_text(impl_->services.store.history(page));
+  return [&store = std::as_const(impl_->services.store), page,
+          steps = std::optional<std::vector<Listing>>{}, at = std::size_t{0}]() mutable {
+    if (!steps) {
+      steps.emplace();
+      steps->push_back({"{", store.history_ids(page), "}"});
+    }
+    return next_piece(*steps, at, store, [](const JobRecord& record) {
+      return record.status.empty() ? std::string{} : named_entry(record);
+    });
+  };
+}
+
+std::string Jobs::history(const Caller& caller, std::optional<std::int64_t> max_items,
+                          std::int64_t offset) const {
+  return whole(history_pieces(caller, max_items, offset));
 }
 
 std::string Jobs::history_of(const Caller& caller, std::string_view prompt_id) const {
   const std::optional<JobRecord> record = impl_->services.store.find(prompt_id);
   if (!record || !may_see(caller, *record) || record->status.empty()) return "{}";
-  return history_text({*record});
+  return "{" + named_entry(*record) + "}";
 }
 
 std::string Jobs::list(const Caller& caller, const JobQuery& query) const {

@@ -86,10 +86,16 @@ struct Counts {
   std::size_t pending = 0;
   std::size_t running = 0;
   std::size_t workers = 0;
-  std::uint64_t stale_results = 0;
+  std::uint64_t accepted = 0;       ///< prompts, since the start like all that follow
+  std::uint64_t claims = 0;         ///< a worker asked for a prompt
+  std::uint64_t attempts = 0;       ///< a worker was told to run one
+  std::uint64_t takeovers = 0;      ///< of these, after an earlier attempt was lost
+  std::uint64_t finished = 0;       ///< results that were stored
+  std::uint64_t stale_results = 0;  ///< results that came too late
   std::uint64_t ignored_messages = 0;
   bool store_writable = true;
   bool paused = false;
+  bool stopping = false;
 };
 
 /// How the worker's node definitions reach the server.
@@ -180,9 +186,17 @@ class Jobs {
   std::vector<TextEvent> catch_up(const std::string& client_id,
                                   std::optional<std::uint64_t> since = {}) const;
 
-  /// Blocking. {"queue_running": [...], "queue_pending": [...]} as JSON text, in run order.
+  /// Gives one piece of a long answer after the other, and nothing at its end. Each call blocks.
+  using Pieces = std::function<std::optional<std::string>()>;
+  /// {"queue_running": [...], "queue_pending": [...]} as JSON text, in run order.
+  Pieces queue_pieces(const Caller& caller) const;
+  /// Blocking. The same in whole.
   std::string queue(const Caller& caller) const;
-  /// Blocking. The object of GET /history as JSON text. `max_items` and `offset` as ComfyUI takes
+  /// The object of GET /history as JSON text, piece by piece; what is removed meanwhile is left
+  /// out.
+  Pieces history_pieces(const Caller& caller, std::optional<std::int64_t> max_items,
+                        std::int64_t offset = -1) const;
+  /// Blocking. The same in whole. `max_items` and `offset` as ComfyUI takes
   /// them: offset < 0 with max_items gives the last ones; without max_items the newest 10,000.
   std::string history(const Caller& caller, std::optional<std::int64_t> max_items,
                       std::int64_t offset = -1) const;

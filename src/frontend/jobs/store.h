@@ -172,6 +172,12 @@ struct JobRecord {
   std::optional<WallTime> ended = {};
 };
 
+/// Who runs and who waits.
+struct QueueIds {
+  std::vector<std::string> running = {};
+  std::vector<std::string> queued = {};
+};
+
 /// Which finished jobs a history page holds, oldest first.
 struct HistoryPage {
   std::string owner = {};  ///< empty = everybody's
@@ -237,6 +243,10 @@ class JobStore {
   /// Running first, then queued in run order of a single user.
   virtual std::vector<JobRecord> queue_records(const std::string& owner) const = 0;
   virtual std::vector<JobRecord> history(const HistoryPage& page) const = 0;
+  /// The ids of what queue_records() and history() give, in the same order, for answers that are
+  /// put together piece by piece.
+  virtual QueueIds queue_ids(const std::string& owner) const = 0;
+  virtual std::vector<std::string> history_ids(const HistoryPage& page) const = 0;
   virtual std::optional<JobRecord> find(std::string_view prompt_id) const = 0;
   virtual std::vector<JobRecord> list(const JobPage& page) const = 0;
   virtual std::size_t count(const JobPage& page) const = 0;

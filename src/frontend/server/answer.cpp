@@ -35,7 +35,7 @@ Response method_not_allowed(const RouteMatch& match, std::string_view path) {
 void apply_conditions(Response& response, const Request& request) {
   auto* file = std::get_if<FileBody>(&response.body);
   if (file == nullptr || response.status != 200) return;
-  const FileState state{file->size, file->modified_ns};
+  const FileVersion state{file->size, file->modified_ns};
   const FileAnswer answer = evaluate(request.headers, state);
   response.status = answer.status;
   response.headers.set("Accept-Ranges", "bytes");

@@ -4,6 +4,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/hash.h"
 #include "foundation/graph/object_info.h"
+#include "frontend/server/gzip.h"
 #include "frontend/server/log.h"
 
 #include <fmt/format.h>
@@ -17,21 +18,12 @@ namespace comfy::server {
 namespace {
 
 constexpr std::size_t kUsersKept = 16;
-constexpr std::string_view kModels = "models/";
-constexpr std::string_view kInput = "input/";
+constexpr int kPacking = 6;
 
-std::set<std::string> marks_of(const graph::NodeDefinition& definition) {
-  std::set<std::string> marks;
-  for (const graph::InputDefinition& input : definition.inputs) {
-    if (!input.files) continue;
-    for (const std::string& folder : input.files->model_folders) {
-      marks.insert(std::string{kModels} + folder);
-    }
-    if (!input.files->input_kind.empty()) {
-      marks.insert(std::string{kInput} + input.files->input_kind);
-    }
-  }
-  return marks;
+/// The tag of these bytes, without its quotes.
+std::string tag_of(std::string_view bytes) {
+  const Digest digest = sha256(bytes);
+  return to_hex(std::span{digest}.first(16));
 }
 
 std::vector<std::string> model_names(const paths::Folders& folders, const std::string& kind) {
@@ -66,7 +58,6 @@ void CatalogueStore::receive(const std::string& hash, const Json& definitions) {
   for (const graph::NodeDefinition& definition : fresh) merged->replace(definition);
   catalogue_ = std::move(merged);
   hashes_.insert(hash);
-  snapshots_.clear();
   log.info("{} node classes known", catalogue_->size());
 }
 
@@ -88,80 +79,106 @@ graph::FileChoices CatalogueStore::choices(std::string user) const {
   return choices;
 }
 
-CatalogueStore::Info CatalogueStore::object_info(const std::string& user) {
-  const std::lock_guard lock{mutex_};
-  return renewed(user).whole;
+CatalogueStore::Info CatalogueStore::object_info(const std::string& user, Coding coding) {
+  const auto snapshot = snapshot_of(user);
+  const std::lock_guard lock{snapshot->mutex};
+  renew(*snapshot, user);
+  if (coding == Coding::plain) return snapshot->whole;
+  if (!snapshot->packed.bytes) {
+    std::string etag = snapshot->whole.etag;
+    etag.insert(etag.size() - 1, "-gz");
+    snapshot->packed = {std::make_shared<const std::string>(gzip(*snapshot->whole.bytes, kPacking)),
+                        etag};
+  }
+  return snapshot->packed;
 }
 
 SharedBytes CatalogueStore::object_info_of(const std::string& user, std::string_view node_class) {
-  const std::lock_guard lock{mutex_};
-  const Snapshot& snapshot = renewed(user);
-  const auto found = snapshot.index.find(node_class);
-  if (found == snapshot.index.end()) return std::make_shared<const std::string>("{}");
+  const auto snapshot = snapshot_of(user);
+  const std::lock_guard lock{snapshot->mutex};
+  renew(*snapshot, user);
+  const auto found = snapshot->index.find(node_class);
+  if (found == snapshot->index.end()) return std::make_shared<const std::string>("{}");
   return std::make_shared<const std::string>(
-      fmt::format("{{{}}}", snapshot.entries[found->second].bytes));
+      fmt::format("{{{}}}", snapshot->entries[found->second].bytes));
 }
 
-CatalogueStore::Snapshot& CatalogueStore::renewed(const std::string& user) {
+std::shared_ptr<CatalogueStore::Snapshot> CatalogueStore::snapshot_of(const std::string& user) {
+  const std::lock_guard lock{mutex_};
   if (snapshots_.size() > kUsersKept) snapshots_.clear();
-  auto [place, is_new] = snapshots_.try_emplace(user);
-  Snapshot& snapshot = place->second;
-  if (is_new) snapshot = snapshot_of(catalogue_);
-  Marks marks = current_marks(snapshot, user);
-  if (is_new || marks != snapshot.marks) serialise(snapshot, marks, user);
+  std::shared_ptr<Snapshot>& snapshot = snapshots_[user];
+  if (!snapshot) snapshot = std::make_shared<Snapshot>();
   return snapshot;
 }
 
-CatalogueStore::Snapshot CatalogueStore::snapshot_of(
-    std::shared_ptr<const graph::Catalogue> catalogue) {
-  Snapshot snapshot;
+void CatalogueStore::take(Snapshot& snapshot, std::shared_ptr<const graph::Catalogue> catalogue) {
+  snapshot.entries.clear();
+  snapshot.index.clear();
+  snapshot.marks.clear();
+  snapshot.whole = snapshot.packed = {};
+  const auto place_of = [&marks = snapshot.marks](bool of_models, const std::string& kind) {
+    const auto found = std::ranges::find_if(
+        marks, [&](const Mark& mark) { return mark.of_models == of_models && mark.kind == kind; });
+    const auto place = static_cast<std::size_t>(found - marks.begin());
+    if (found == marks.end())
+      marks.push_back({.of_models = of_models, .kind = kind, .listing = {}});
+    return place;
+  };
   for (const graph::NodeDefinition& definition : *catalogue) {
     snapshot.index.emplace(definition.id, snapshot.entries.size());
-    snapshot.entries.push_back({&definition, marks_of(definition), {}});
+    Entry& entry = snapshot.entries.emplace_back();
+    entry.definition = &definition;
+    for (const graph::InputDefinition& input : definition.inputs) {
+      if (!input.files) continue;
+      for (const std::string& folder : input.files->model_folders)
+        entry.marks.push_back(place_of(true, folder));
+      if (!input.files->input_kind.empty())
+        entry.marks.push_back(place_of(false, input.files->input_kind));
+    }
   }
   snapshot.catalogue = std::move(catalogue);
-  return snapshot;
 }
 
-CatalogueStore::Marks CatalogueStore::current_marks(const Snapshot& snapshot,
-                                                    const std::string& user) const {
-  Marks marks;
-  for (const Entry& entry : snapshot.entries) {
-    for (const std::string& mark : entry.marks) marks.try_emplace(mark);
+CatalogueStore::Mark CatalogueStore::current(const Mark& mark, const std::string& user) const {
+  Mark now{.of_models = mark.of_models, .kind = mark.kind, .listing = {}};
+  if (!mark.of_models) {
+    now.listing = folders_.input_entries(mark.kind, user);
+  } else if (folders_.find_model_folder(mark.kind) != nullptr) {
+    now.generation = folders_.models(mark.kind)->generation;
   }
-  for (auto& [mark, state] : marks) {
-    if (mark.starts_with(kInput)) {
-      state = fmt::format("{}",
-                          fmt::join(folders_.input_files(mark.substr(kInput.size()), user), "\n"));
-    } else if (const std::string kind = mark.substr(kModels.size());
-               folders_.find_model_folder(kind) != nullptr) {
-      state = std::to_string(folders_.models(kind)->generation);
-    }
-  }
-  return marks;
+  return now;
 }
 
-void CatalogueStore::serialise(Snapshot& snapshot, const Marks& marks,
-                               const std::string& user) const {
+void CatalogueStore::renew(Snapshot& snapshot, const std::string& user) {
+  auto known = catalogue();
+  if (snapshot.catalogue != known) take(snapshot, std::move(known));
+  std::vector<bool> changed(snapshot.marks.size());
+  for (std::size_t i = 0; i < snapshot.marks.size(); ++i) {
+    Mark now = current(snapshot.marks[i], user);
+    changed[i] = !(now == snapshot.marks[i]);
+    snapshot.marks[i] = std::move(now);
+  }
   const graph::FileChoices files = choices(user);
-  const auto changed = [&](const std::string& mark) {
-    const auto old = snapshot.marks.find(mark);
-    return old == snapshot.marks.end() || old->second != marks.at(mark);
-  };
-  std::string whole = "{";
+  bool is_new = !snapshot.whole.bytes;
   for (Entry& entry : snapshot.entries) {
-    if (entry.bytes.empty() || std::ranges::any_of(entry.marks, changed)) {
-      entry.bytes = fmt::format("{}: {}", to_json(Json{entry.definition->id}),
-                                to_json(graph::object_info(*entry.definition, files)));
-    }
+    const auto is_changed = [&changed](std::size_t mark) { return changed[mark]; };
+    if (!entry.bytes.empty() && std::ranges::none_of(entry.marks, is_changed)) continue;
+    ++serialised_;
+    std::string bytes = fmt::format("{}: {}", to_json(Json{entry.definition->id}),
+                                    to_json(graph::object_info(*entry.definition, files)));
+    is_new = is_new || bytes != entry.bytes;
+    entry.bytes = std::move(bytes);
+  }
+  if (!is_new) return;
+  std::string whole = "{";
+  for (const Entry& entry : snapshot.entries) {
     if (whole.size() > 1) whole += ", ";
     whole += entry.bytes;
   }
   whole += "}";
-  const Digest digest = sha256(whole);
-  snapshot.whole = {std::make_shared<const std::string>(std::move(whole)),
-                    fmt::format("\"{}\"", to_hex(std::span{digest}.first(16)))};
-  snapshot.marks = marks;
+  std::string etag = fmt::format("\"{}\"", tag_of(whole));
+  snapshot.whole = {std::make_shared<const std::string>(std::move(whole)), std::move(etag)};
+  snapshot.packed = {};
 }
 
 }  // namespace comfy::server

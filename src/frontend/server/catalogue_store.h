@@ -6,6 +6,8 @@
 #include "foundation/paths/folders.h"
 #include "frontend/server/response.h"
 
+#include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -19,9 +21,9 @@
 namespace comfy::server {
 
 /// The node definitions the server knows, and /object_info kept as bytes: per class and in whole,
-/// renewed only where a listing of files came out different.
+/// renewed only where the files that a class lists have changed.
 ///
-/// Safe from several threads. Calls marked "blocking" look at folders: use the blocking pool.
+/// Safe from several threads. Calls marked "blocking" may look at folders: use the blocking pool.
 class CatalogueStore {
  public:
   explicit CatalogueStore(const paths::Folders& folders) : folders_{folders} {}
@@ -39,38 +41,52 @@ class CatalogueStore {
 
   struct Info {
     SharedBytes bytes;
-    std::string etag;
+    std::string etag;  ///< quoted
   };
-  /// Blocking. GET /object_info.
-  Info object_info(const std::string& user);
+  enum class Coding : std::uint8_t { plain, gzip };
+  /// Blocking. GET /object_info; its packed form is made once for each state and has its own tag.
+  Info object_info(const std::string& user, Coding coding = Coding::plain);
   /// Blocking. GET /object_info/{class}: {class: info}, or {} when unknown.
   SharedBytes object_info_of(const std::string& user, std::string_view node_class);
+  /// How many classes were written as JSON so far.
+  std::uint64_t serialised() const { return serialised_; }
 
  private:
-  /// The files that some class lists, as one string that changes with them.
-  using Marks = std::map<std::string, std::string>;
+  /// A listing that some class shows, and what it was like when the class was written.
+  struct Mark {
+    bool of_models = true;  ///< of a model folder; else of input files
+    std::string kind;
+    std::uint64_t generation = 0;         ///< of the models
+    std::shared_ptr<const void> listing;  ///< of the input folder
+
+    bool operator==(const Mark&) const = default;
+  };
   struct Entry {
     const graph::NodeDefinition* definition = nullptr;
-    std::set<std::string> marks;
+    std::vector<std::size_t> marks;  ///< places in Snapshot::marks
     std::string bytes;
   };
   struct Snapshot {
+    std::mutex mutex;  ///< of everything below
     std::shared_ptr<const graph::Catalogue> catalogue;
     std::vector<Entry> entries;
     std::unordered_map<std::string_view, std::size_t> index;
-    Marks marks;
+    std::vector<Mark> marks;
     Info whole;
+    Info packed;
   };
-  Snapshot& renewed(const std::string& user);
-  static Snapshot snapshot_of(std::shared_ptr<const graph::Catalogue> catalogue);
-  Marks current_marks(const Snapshot& snapshot, const std::string& user) const;
-  void serialise(Snapshot& snapshot, const Marks& marks, const std::string& user) const;
+  std::shared_ptr<Snapshot> snapshot_of(const std::string& user);
+  /// Brings a locked snapshot up to date.
+  void renew(Snapshot& snapshot, const std::string& user);
+  static void take(Snapshot& snapshot, std::shared_ptr<const graph::Catalogue> catalogue);
+  Mark current(const Mark& mark, const std::string& user) const;
 
   const paths::Folders& folders_;
   mutable std::mutex mutex_;  ///< of everything below
   std::shared_ptr<const graph::Catalogue> catalogue_ = std::make_shared<graph::Catalogue>();
   std::set<std::string> hashes_;
-  std::map<std::string, Snapshot> snapshots_;  ///< by user
+  std::map<std::string, std::shared_ptr<Snapshot>> snapshots_;  ///< by user
+  std::atomic<std::uint64_t> serialised_{0};
 };
 
 }  // namespace comfy::server

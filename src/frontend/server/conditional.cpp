@@ -31,14 +31,14 @@ std::string_view strong_part(std::string_view tag) {
 }
 
 /// Whether If-Range lets a range be served: no such header, or one that names this very state.
-bool range_still_holds(const Headers& request, const FileState& file) {
+bool range_still_holds(const Headers& request, const FileVersion& file) {
   const auto condition = request.find("If-Range");
   if (!condition) return true;
   if (condition->starts_with('"')) return *condition == file.etag();
   return parse_http_date(*condition) == file.modified_ns / kNanoseconds;
 }
 
-bool not_modified(const Headers& request, const FileState& file) {
+bool not_modified(const Headers& request, const FileVersion& file) {
   if (const auto tags = request.find("If-None-Match")) return names_tag(*tags, file.etag());
   const auto since = request.find("If-Modified-Since");
   if (!since) return false;
@@ -48,8 +48,8 @@ bool not_modified(const Headers& request, const FileState& file) {
 
 }  // namespace
 
-std::string FileState::etag() const { return fmt::format("\"{:x}-{:x}\"", modified_ns, size); }
-std::string FileState::last_modified() const { return http_date(modified_ns / kNanoseconds); }
+std::string FileVersion::etag() const { return fmt::format("\"{:x}-{:x}\"", modified_ns, size); }
+std::string FileVersion::last_modified() const { return http_date(modified_ns / kNanoseconds); }
 
 bool names_tag(std::string_view if_none_match, std::string_view etag) {
   for (const std::string_view part : split(if_none_match, ',')) {
@@ -59,7 +59,7 @@ bool names_tag(std::string_view if_none_match, std::string_view etag) {
   return false;
 }
 
-FileAnswer evaluate(const Headers& request, const FileState& file) {
+FileAnswer evaluate(const Headers& request, const FileVersion& file) {
   const Span whole{0, file.size};
   if (not_modified(request, file)) return {304, {}};
   const auto range = request.find("Range");

@@ -18,7 +18,7 @@ struct FileAnswer {
 };
 
 /// The state of a file that conditions are compared with.
-struct FileState {
+struct FileVersion {
   std::uint64_t size = 0;
   std::int64_t modified_ns = 0;
 
@@ -28,7 +28,7 @@ struct FileState {
   std::string last_modified() const;
 };
 
-FileAnswer evaluate(const Headers& request, const FileState& file);
+FileAnswer evaluate(const Headers& request, const FileVersion& file);
 
 /// Whether If-None-Match names that tag, weakly compared, or is "*".
 bool names_tag(std::string_view if_none_match, std::string_view etag);

@@ -7,6 +7,7 @@
 #include "frontend/server/body_sink.h"
 #include "frontend/server/error_reply.h"
 #include "frontend/server/log.h"
+#include "frontend/server/metrics.h"
 #include "frontend/server/response_writer.h"
 #include "frontend/server/services.h"
 #include "frontend/server/sessions.h"
@@ -168,6 +169,7 @@ class Connection {
 
   /// Reads the body, has the request answered and sends the answer.
   awaitable<bool> exchange(Parser& parser, Request& request, bool head_only) {
+    const auto begin = std::chrono::steady_clock::now();
     const RouteMatch match = request.method == Method::options
                                  ? RouteMatch{}
                                  : front_.routes.match(request.method, request.path);
@@ -189,7 +191,11 @@ class Connection {
     }
     if (!response && request.method == Method::options) response = empty_response(200);
     if (!response && request.path == "/ws") {
-      response = text_response("a WebSocket begins with an upgrade request", 400);
+      const auto upgrade = request.headers.find("Upgrade").value_or("None");
+      response = text_response(
+          fmt::format("No WebSocket UPGRADE hdr: {}\n Can \"Upgrade\" only to \"WebSocket\".",
+                      upgrade),
+          400);
     }
     if (!response) response = co_await answer(request, match, front_);
     const bool keep_alive =
@@ -197,6 +203,8 @@ class Connection {
         (chunks_known(parser) || !std::holds_alternative<Producer>(response->body));
     co_await send(*response, request, WriteMode{head_only, keep_alive, chunks_known(parser)});
     handle_->answers = false;
+    front_.services.metrics.count(request.method, match.route ? match.route->pattern : "other",
+                                  response->status, std::chrono::steady_clock::now() - begin);
     co_return keep_alive;
   }
 

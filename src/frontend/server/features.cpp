@@ -6,6 +6,7 @@ namespace comfy::server {
 Json features(const Settings& settings) {
   return Json::Object{
       {"supports_preview_metadata", true},
+      {"supports_progress_text_metadata", true},
       {"max_upload_size", settings.limits.upload_body},
       {"extension", Json::Object{{"manager", Json::Object{{"supports_v4", false}}}}},
       {"node_replacements", false},

@@ -105,7 +105,7 @@ LoopbackServer::LoopbackServer(Settings settings, std::vector<Route> more)
                                          std::move(hooks));
   relay_.connect(*sessions_);
   services_.emplace(Services{settings_, *jobs_, folders_, catalogue_, *sessions_, logs_, blocking_,
-                             system_clock(), system_random(), file_state_});
+                             system_clock(), system_random(), file_state_, metrics_});
   std::vector<Route> rows = all_routes();
   rows.insert(rows.end(), more.begin(), more.end());
   routes_.emplace(std::move(rows));

@@ -13,6 +13,7 @@
 #include "frontend/server/catalogue_store.h"
 #include "frontend/server/files/file_state.h"
 #include "frontend/server/log_ring.h"
+#include "frontend/server/metrics.h"
 #include "frontend/server/server.h"
 #include "frontend/server/services.h"
 #include "frontend/server/sessions.h"
@@ -86,6 +87,7 @@ class LoopbackServer {
   paths::Folders folders_;
   BlockingPool blocking_{2};
   FileState file_state_;
+  Metrics metrics_;
   CatalogueStore catalogue_{folders_};
   EventRelay relay_{io_.get_executor()};
   SilentLink link_;

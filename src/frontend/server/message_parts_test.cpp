@@ -125,7 +125,7 @@ TEST(Range, IsReadAsRfc9110Says) {
 }
 
 TEST(Conditions, MakeOfAFileWhatTheRequestAsks) {
-  const FileState file{100, 784'111'777'000'000'000};
+  const FileVersion file{100, 784'111'777'000'000'000};
   EXPECT_EQ(file.last_modified(), "Sun, 06 Nov 1994 08:49:37 GMT");
   const auto status = [&](const char* name, std::string value, const char* second = nullptr,
                           std::string other = {}) {

@@ -312,15 +312,14 @@ TEST(Answers, AreCompressedWhenTheOptionIsOn) {
   Settings settings;
   settings.compress_responses = true;
   const LoopbackServer server{settings};
-  const Reply packed =
-      ask(server, {.target = "/object_info", .headers = {{"Accept-Encoding", "gzip"}}});
+  const Reply packed = ask(server, {.target = "/models", .headers = {{"Accept-Encoding", "gzip"}}});
   EXPECT_EQ(packed.header("Content-Encoding"), "gzip");
   EXPECT_EQ(packed.header("Vary"), "Accept-Encoding");
-  const Reply plain = ask(server, {.target = "/object_info"});
+  const Reply plain = ask(server, {.target = "/models"});
   EXPECT_EQ(plain.header("Content-Encoding"), "");
   EXPECT_EQ(gzip(plain.body, 6), packed.body);
   const LoopbackServer without;
-  EXPECT_EQ(ask(without, {.target = "/object_info", .headers = {{"Accept-Encoding", "gzip"}}})
+  EXPECT_EQ(ask(without, {.target = "/models", .headers = {{"Accept-Encoding", "gzip"}}})
                 .header("Content-Encoding"),
             "");
 }

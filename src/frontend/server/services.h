@@ -2,7 +2,10 @@
 #pragma once
 
 #include "frontend/server/blocking_pool.h"
+#include "frontend/server/broker_state.h"
 #include "frontend/server/settings.h"
+
+#include <functional>
 
 namespace comfy {
 class Clock;
@@ -22,6 +25,7 @@ namespace comfy::server {
 class CatalogueStore;
 struct FileState;
 class LogRing;
+class Metrics;
 class Sessions;
 
 /// What handlers work with. main builds it; it outlives every connection.
@@ -36,6 +40,9 @@ struct Services {
   const Clock& clock;
   Random& random;
   FileState& files;  ///< of the routes in files/
+  Metrics& metrics;
+  /// How the broker is doing; not set where workers are this program's own children.
+  std::function<BrokerState()> broker = {};
 };
 
 }  // namespace comfy::server

@@ -61,6 +61,15 @@ SharedBytes text_frame(const jobs::PreviewEvent& event) {
   return std::make_shared<const std::string>(std::move(frame));
 }
 
+SharedBytes text_frame_with_prompt(const jobs::PreviewEvent& event) {
+  std::string frame;
+  append_big_endian(frame, 3);
+  append_sized(frame, event.prompt_id);
+  append_sized(frame, event.metadata.string_or("node_id", ""));
+  frame += *event.bytes;
+  return std::make_shared<const std::string>(std::move(frame));
+}
+
 Sessions::Sessions(boost::asio::any_io_executor executor, const Limits& limits, Random& random,
                    SessionHooks hooks)
     : executor_{std::move(executor)}, limits_{limits}, random_{random}, hooks_{std::move(hooks)} {}
@@ -111,12 +120,14 @@ void Sessions::on_text(Socket& socket, bool& first, std::string_view text) const
   if (message.string_or("type", "") != "feature_flags") return;
   if (const Json* flags = message.find("data")) {
     socket.takes_metadata = flags->bool_or("supports_preview_metadata", false);
+    socket.takes_text_metadata = flags->bool_or("supports_progress_text_metadata", false);
   }
   socket.send(share(Json::Object{{"type", "feature_flags"}, {"data", hooks_.features}}));
 }
 
 void Sessions::remove(const SocketPointer& socket) {
   sockets_.erase(socket);
+  if (socket->fell_behind()) ++fallen_behind_;
   // Only if no newer connection took the name over.
   const auto current = by_id_.find(socket->client_id());
   if (current == by_id_.end() || current->second != socket) return;
@@ -138,8 +149,11 @@ void Sessions::deliver(const jobs::PreviewEvent& event) {
   SharedBytes plain;
   const auto send = [&](Socket& socket) {
     if (event.kind == kText) {
-      if (!plain) plain = text_frame(event);
-      socket.send_binary(plain);
+      SharedBytes& text = socket.takes_text_metadata ? with_metadata : plain;
+      if (!text) {
+        text = socket.takes_text_metadata ? text_frame_with_prompt(event) : text_frame(event);
+      }
+      socket.send_binary(text);
       return;
     }
     if (socket.takes_metadata) {

@@ -38,6 +38,8 @@ class Sessions {
 
   bool is_full() const { return sockets_.size() >= limits_.sockets; }
   std::size_t size() const { return sockets_.size(); }
+  /// How many were closed so far since they did not read.
+  std::uint64_t fallen_behind() const { return fallen_behind_; }
 
   /// Accepts an upgrade and serves the session until it ends. `clientId` of the query names it; a
   /// session of that name that is still there is closed (4001).
@@ -70,12 +72,15 @@ class Sessions {
   std::set<SocketPointer> sockets_;             ///< all, also those being replaced
   std::map<std::string, SocketPointer> by_id_;  ///< the current one of each client id
   std::set<std::string> log_subscribers_;
+  std::uint64_t fallen_behind_ = 0;
 };
 
 /// The bytes of a binary message (http-api.md, 14.4).
 SharedBytes picture_frame(const jobs::PreviewEvent& event);
 SharedBytes picture_frame_with_metadata(const jobs::PreviewEvent& event);
 SharedBytes text_frame(const jobs::PreviewEvent& event);
+/// The same with the prompt's id before the node's, for clients that said they read it.
+SharedBytes text_frame_with_prompt(const jobs::PreviewEvent& event);
 
 /// Carries events from the threads of the job layer to the sessions, in their order.
 class EventRelay final : public jobs::EventSink {

@@ -195,6 +195,16 @@ TEST(Session, GetsPreviewsInTheFormItUnderstands) {
   EXPECT_EQ(simple.receive().bytes, text);
 }
 
+TEST(Session, IsToldThePromptOfATextWhenItReadsThat) {
+  LoopbackServer server;
+  SocketClient newest{server, "/ws?clientId=n"};
+  newest.receive();
+  newest.send(R"({"type": "feature_flags", "data": {"supports_progress_text_metadata": true}})");
+  newest.receive();
+  server.relay().send(preview_for("n", 3, false, "words"));
+  EXPECT_EQ(newest.receive().bytes, std::string("\0\0\0\3\0\0\0\1p\0\0\0\1", 13) + "3words");
+}
+
 TEST(Session, ThatDoesNotReadIsClosedAndHoldsNobodyUp) {
   Settings settings;
   settings.limits.socket_queue_frames = 50;

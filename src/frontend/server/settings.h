@@ -52,6 +52,7 @@ struct Parts {
   std::filesystem::path web;   ///< the page: the static folder of the front-end package
   std::filesystem::path docs;  ///< help texts of nodes, served under /docs
   std::vector<std::filesystem::path> templates;  ///< folders searched in turn for /templates
+  std::string templates_version;                 ///< of their package, where that is known
   std::vector<Extension> extensions;             ///< those that come along, then those of plug-ins
   std::filesystem::path catalogue;  ///< catalogue.json, the node definitions of the build
 };

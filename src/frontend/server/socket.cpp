@@ -125,6 +125,10 @@ void Socket::close(CloseCode code, std::string reason) {
   wake();
 }
 
+bool Socket::fell_behind() const {
+  return closing_ && closing_->code == static_cast<std::uint16_t>(CloseCode::too_slow);
+}
+
 void Socket::tick(Time now) {
   if (!open_ || ended_) return;
   if (closing_ ? now - closing_since_ > kClosePatience

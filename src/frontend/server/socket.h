@@ -57,8 +57,12 @@ class Socket : public std::enable_shared_from_this<Socket> {
   void tick(Time now);
 
   const std::string& client_id() const { return client_id_; }
+  /// It was closed since it did not read what it was sent.
+  bool fell_behind() const;
   /// The client understands pictures with metadata (binary type 4).
   bool takes_metadata = false;
+  /// The client understands texts that name their prompt (binary type 3, longer form).
+  bool takes_text_metadata = false;
 
  private:
   struct Frame {

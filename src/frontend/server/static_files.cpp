@@ -3,17 +3,24 @@
 
 #include "foundation/base/error.h"
 #include "foundation/base/strings.h"
+#include "frontend/server/conditional.h"
 #include "frontend/server/content_type.h"
 #include "frontend/server/error_reply.h"
 #include "frontend/server/gzip.h"
+#include "frontend/server/log.h"
 #include "frontend/server/services.h"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
+#include <utility>
 
 namespace comfy::server {
 namespace {
@@ -99,33 +106,76 @@ std::vector<Mount> mounts_of(const Parts& parts) {
   return mounts;
 }
 
+awaitable<SharedBytes> StaticFiles::pack(const FileBody& file, Services& services,
+                                         const std::filesystem::path& path) {
+  const auto work = [descriptor = file.descriptor.get(), size = file.size] {
+    return std::make_shared<const std::string>(gzip(read_all(descriptor, size), 6));
+  };
+  SharedBytes bytes = co_await services.blocking.run(work);
+  if (compressed_bytes_ > kCompressedBudget) {
+    compressed_.clear();
+    compressed_bytes_ = 0;
+  }
+  compressed_bytes_ += bytes->size();
+  compressed_[path] = {file.modified_ns, bytes};
+  co_return bytes;
+}
+
+void StaticFiles::pack_later(const std::filesystem::path& path, const FileBody& file,
+                             Services& services, const boost::asio::any_io_executor& executor) {
+  Waiting item{.path = path, .file = {}};
+  item.file.descriptor.reset(::fcntl(file.descriptor.get(), F_DUPFD_CLOEXEC, 0));
+  if (!item.file.descriptor) return;
+  item.file.size = file.size;
+  item.file.modified_ns = file.modified_ns;
+  waiting_.push_back(std::move(item));
+  if (std::exchange(packing_, true)) return;
+  boost::asio::co_spawn(executor, pack_waiting(services), boost::asio::detached);
+}
+
+awaitable<void> StaticFiles::pack_waiting(Services& services) {
+  while (!waiting_.empty()) {
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    const auto known = compressed_.find(next.path);
+    if (known != compressed_.end() && known->second.modified_ns == next.file.modified_ns) continue;
+    try {
+      co_await pack(next.file, services, next.path);
+    } catch (const std::exception& error) {
+      log.debug("{} is not kept packed: {}", next.path.filename().string(), error.what());
+    }
+  }
+  packing_ = false;
+}
+
 awaitable<void> StaticFiles::compress(Response& response, const Request& request,
-                                      Services& services, std::filesystem::path path) {
+                                      Services& services, const std::filesystem::path& path) {
   const auto& file = std::get<FileBody>(response.body);
   const auto accepted = request.headers.find("Accept-Encoding");
-  // On the same machine compressing costs more than it saves.
-  if (!accepted || !accepts_gzip(*accepted) || is_loopback(request.remote_address) ||
-      request.headers.find("Range") || file.size < kSmallestCompressed ||
-      file.size > kLargestCompressed || !is_compressible(*response.headers.find("Content-Type"))) {
+  if (!accepted || !accepts_gzip(*accepted) || request.headers.find("Range") ||
+      file.size < kSmallestCompressed || file.size > kLargestCompressed ||
+      !is_compressible(*response.headers.find("Content-Type"))) {
     co_return;
   }
-  auto known = compressed_.find(path);
-  if (known == compressed_.end() || known->second.modified_ns != file.modified_ns) {
-    const auto work = [descriptor = file.descriptor.get(), size = file.size] {
-      return std::make_shared<const std::string>(gzip(read_all(descriptor, size), 6));
-    };
-    Compressed made{file.modified_ns, co_await services.blocking.run(work)};
-    if (compressed_bytes_ > kCompressedBudget) {
-      compressed_.clear();
-      compressed_bytes_ = 0;
-    }
-    compressed_bytes_ += made.bytes->size();
-    known = compressed_.insert_or_assign(path, std::move(made)).first;
+  response.headers.add("Vary", "Accept-Encoding");
+  const FileVersion state{file.size, file.modified_ns};
+  const auto seen = request.headers.find("If-None-Match");
+  if (seen && names_tag(*seen, state.etag())) co_return;  // the plain form is still good
+  const auto known = compressed_.find(path);
+  SharedBytes bytes;
+  if (known != compressed_.end() && known->second.modified_ns == file.modified_ns) {
+    bytes = known->second.bytes;
+  } else if (is_loopback(request.remote_address)) {
+    // On the same machine the first answer is quicker as it is; the next ones find it packed.
+    const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+    pack_later(path, file, services, executor);
+    co_return;
+  } else {
+    bytes = co_await pack(file, services, path);
   }
   response.headers.add("Content-Encoding", "gzip");
-  response.headers.add("Vary", "Accept-Encoding");
-  response.headers.add("ETag", fmt::format("\"{:x}-{:x}-gz\"", file.modified_ns, file.size));
-  response.body = known->second.bytes;
+  response.headers.add("ETag", fmt::format("\"{:x}-{:x}-gz\"", state.modified_ns, state.size));
+  response.body = std::move(bytes);
 }
 
 awaitable<Response> StaticFiles::answer(const Request& request, Services& services) {
@@ -152,7 +202,7 @@ awaitable<Response> StaticFiles::answer(const Request& request, Services& servic
     response.headers.add("Pragma", "no-cache");
     response.headers.add("Expires", "0");
   }
-  co_await compress(response, request, services, std::move(found.path));
+  co_await compress(response, request, services, found.path);
   co_return response;
 }
 

@@ -4,8 +4,11 @@
 #include "frontend/server/route.h"
 #include "frontend/server/settings.h"
 
+#include <boost/asio/any_io_executor.hpp>
+
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -37,11 +40,23 @@ class StaticFiles {
     std::int64_t modified_ns = 0;
     SharedBytes bytes;
   };
+  struct Waiting {
+    std::filesystem::path path;
+    FileBody file;
+  };
   awaitable<void> compress(Response& response, const Request& request, Services& services,
-                           std::filesystem::path path);
+                           const std::filesystem::path& path);
+  awaitable<SharedBytes> pack(const FileBody& file, Services& services,
+                              const std::filesystem::path& path);
+  void pack_later(const std::filesystem::path& path, const FileBody& file, Services& services,
+                  const boost::asio::any_io_executor& executor);
+  awaitable<void> pack_waiting(Services& services);
+
   std::vector<Mount> mounts_;
   std::map<std::filesystem::path, Compressed> compressed_;
   std::size_t compressed_bytes_ = 0;
+  std::deque<Waiting> waiting_;  ///< texts to be compressed when nobody waits for them
+  bool packing_ = false;
 };
 
 /// The mounts of the parts that were found.

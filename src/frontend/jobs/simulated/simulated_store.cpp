@@ -115,6 +115,12 @@ std::vector<JobRecord> SimulatedStore::queue_records(const std::string& owner) c
 std::vector<JobRecord> SimulatedStore::history(const HistoryPage& page) const {
   return read_history(*database_, page);
 }
+QueueIds SimulatedStore::queue_ids(const std::string& owner) const {
+  return read_queue_ids(*database_, owner);
+}
+std::vector<std::string> SimulatedStore::history_ids(const HistoryPage& page) const {
+  return read_history_ids(*database_, page);
+}
 std::optional<JobRecord> SimulatedStore::find(std::string_view prompt_id) const {
   return read_job(*database_, prompt_id);
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace comfy::jobs {
 namespace {
@@ -150,6 +151,35 @@ std::size_t read_count(Database& database, const JobPage& page) {
   Statement row = database.prepare("SELECT count(*) FROM job" + condition_of(page));
   row.bind(page.owner).bind(page.workflow_id).step();
   return static_cast<std::size_t>(row.integer(0));
+}
+
+QueueIds read_queue_ids(Database& database, const std::string& owner) {
+  QueueIds ids;
+  for (const auto& [state, list] :
+       {std::pair{State::running, &ids.running}, std::pair{State::queued, &ids.queued}}) {
+    Statement row = database.prepare(
+        fmt::format("SELECT prompt_id FROM job WHERE state = '{}' AND (?1 = '' OR owner = ?1)"
+                    " ORDER BY class, number, sequence",
+                    state_name(state)));
+    row.bind(owner);
+    while (row.step()) list->push_back(row.text(0));
+  }
+  return ids;
+}
+
+std::vector<std::string> read_history_ids(Database& database, const HistoryPage& page) {
+  Statement row =
+      database.prepare(fmt::format("SELECT prompt_id FROM job WHERE finish_order IS NOT NULL AND "
+                                   "in_history = 1{} ORDER BY finish_order {} LIMIT ?2 OFFSET ?3",
+                                   page.owner.empty() ? "" : " AND owner = ?1 AND owner <> ''",
+                                   page.from_newest ? "DESC" : "ASC"));
+  row.bind(page.owner)
+      .bind(static_cast<std::int64_t>(page.limit))
+      .bind(page.from_newest ? 0 : static_cast<std::int64_t>(page.offset));
+  std::vector<std::string> ids;
+  while (row.step()) ids.push_back(row.text(0));
+  if (page.from_newest) std::reverse(ids.begin(), ids.end());
+  return ids;
 }
 
 }  // namespace comfy::jobs

@@ -17,6 +17,8 @@ std::vector<QueuedJob> read_queued_jobs(Database& database);
 std::vector<OpenAttempt> read_open_attempts(Database& database);
 std::vector<JobRecord> read_queue(Database& database, const std::string& owner);
 std::vector<JobRecord> read_history(Database& database, const HistoryPage& page);
+QueueIds read_queue_ids(Database& database, const std::string& owner);
+std::vector<std::string> read_history_ids(Database& database, const HistoryPage& page);
 std::optional<JobRecord> read_job(Database& database, std::string_view prompt_id);
 std::vector<JobRecord> read_list(Database& database, const JobPage& page);
 std::size_t read_count(Database& database, const JobPage& page);

@@ -213,6 +213,12 @@ class SqliteStore final : public JobStore {
   std::vector<JobRecord> history(const HistoryPage& page) const override {
     return readers_.read([&](Database& database) { return read_history(database, page); });
   }
+  QueueIds queue_ids(const std::string& owner) const override {
+    return readers_.read([&](Database& database) { return read_queue_ids(database, owner); });
+  }
+  std::vector<std::string> history_ids(const HistoryPage& page) const override {
+    return readers_.read([&](Database& database) { return read_history_ids(database, page); });
+  }
   std::optional<JobRecord> find(std::string_view prompt_id) const override {
     return readers_.read([&](Database& database) { return read_job(database, prompt_id); });
   }

@@ -2,11 +2,18 @@
 #pragma once
 
 #include "foundation/base/error.h"
+#include "foundation/base/json.h"
+#include "foundation/paths/model_folder.h"
 #include "frontend/server/blocking_pool.h"
+#include "frontend/server/response.h"
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -45,9 +52,32 @@ class Conversions {
   std::atomic<std::size_t> count_{0};
 };
 
+/// Lists of models as the JSON that is sent, kept until the list changes.
+class ModelTexts {
+ public:
+  SharedBytes text_of(const std::string& kind, const paths::ModelList& list) {
+    const std::lock_guard lock{mutex_};
+    Text& text = texts_[kind];
+    if (!text.bytes || text.generation != list.generation) {
+      text.generation = list.generation;
+      text.bytes = std::make_shared<const std::string>(to_json(Json::array(list.names())));
+    }
+    return text.bytes;
+  }
+
+ private:
+  struct Text {
+    std::uint64_t generation = 0;
+    SharedBytes bytes;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Text, std::less<>> texts_;
+};
+
 /// What the routes of files/ share between requests.
 struct FileState {
   Conversions conversions{2, 64};
+  ModelTexts model_texts;
   std::mutex profiles;  ///< held while users.json or somebody's settings are read and rewritten
 };
 

@@ -19,6 +19,8 @@ std::vector<Route> userdata_routes();
 std::vector<Route> profile_routes();
 /// What extensions bring along: /extensions, /i18n, /workflow_templates.
 std::vector<Route> extension_routes();
+/// /global_subgraphs: sub-graphs to be used as nodes.
+std::vector<Route> subgraph_routes();
 /// /internal/folder_paths and /internal/files.
 std::vector<Route> folder_routes();
 

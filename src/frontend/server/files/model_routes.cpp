@@ -43,7 +43,8 @@ Response get_models(const Request&, Services& services) {
 
 Response get_models_of(const Request& request, Services& services) {
   const paths::ModelFolder& folder = folder_of(request, services);
-  return json_response(Json::array(services.folders.models(folder.kind)->names()));
+  const auto list = services.folders.models(folder.kind);
+  return json_bytes(services.files.model_texts.text_of(folder.kind, *list));
 }
 
 Response get_model_folders(const Request&, Services& services) {

@@ -7,7 +7,7 @@ namespace comfy::server {
 std::vector<Route> all_routes() {
   std::vector<Route> rows;
   for (const auto& routes : {prompt_routes(), queue_routes(), job_routes(), info_routes(),
-                             log_routes(), file_routes()}) {
+                             health_routes(), log_routes(), file_routes()}) {
     rows.insert(rows.end(), routes.begin(), routes.end());
   }
   return rows;

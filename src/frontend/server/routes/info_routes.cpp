@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "foundation/paths/folders.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/server/catalogue_store.h"
 #include "frontend/server/features.h"
 #include "frontend/server/files/client_files.h"
+#include "frontend/server/gzip.h"
 #include "frontend/server/routes/routes.h"
 #include "frontend/server/services.h"
-
-#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -69,12 +67,17 @@ std::string library_version(const std::vector<jobs::WorkerView>& workers) {
 
 awaitable<Response> get_system_stats(const Request&, Services& services) {
   const Memory memory = machine_memory();
+  const Parts& parts = services.settings.parts;
   const auto workers = services.jobs.workers();
   const Json system = Json::Object{
       {"os", "posix"},
       {"ram_total", memory.total},
       {"ram_free", memory.available},
       {"comfyui_version", kComfyVersion},
+      {"required_frontend_version", kRequiredFrontend},
+      {"installed_templates_version",
+       parts.templates_version.empty() ? Json{} : Json{parts.templates_version}},
+      {"required_templates_version", kRequiredTemplates},
       {"python_version", "none (C++ server)"},
       {"pytorch_version", library_version(workers)},
       {"embedded_python", false},
@@ -88,13 +91,18 @@ awaitable<Response> get_features(const Request&, Services& services) {
 }
 
 awaitable<Response> get_object_info(const Request& request, Services& services) {
-  const auto work = [&services, &request] {
-    return services.catalogue.object_info(user_of(request, services));
+  using Coding = CatalogueStore::Coding;
+  const auto accepted = request.headers.find("Accept-Encoding");
+  const Coding coding = accepted && accepts_gzip(*accepted) ? Coding::gzip : Coding::plain;
+  const auto work = [&services, &request, coding] {
+    return services.catalogue.object_info(user_of(request, services), coding);
   };
   CatalogueStore::Info info = co_await services.blocking.run(work);
   Response response = json_bytes(std::move(info.bytes));
   response.headers.add("ETag", std::move(info.etag));
   response.headers.add("Cache-Control", "no-cache");
+  response.headers.add("Vary", "Accept-Encoding");
+  if (coding == Coding::gzip) response.headers.add("Content-Encoding", "gzip");
   co_return response;
 }
 
@@ -110,38 +118,6 @@ awaitable<Response> get_nothing(const Request&, Services&) {
   co_return json_response(Json::Object{});
 }
 
-awaitable<Response> get_null(const Request&, Services&) { co_return json_response(Json{}); }
-
-awaitable<Response> get_health(const Request&, Services&) {
-  co_return json_response(Json::Object{{"status", "ok"}});
-}
-
-/// True unless a folder of models is there and must not be read.
-bool models_readable(const paths::Folders& folders) {
-  for (const std::string& kind : folders.model_kinds()) {
-    for (const paths::Root& root : folders.find_model_folder(kind)->roots) {
-      const char* path = root.path().c_str();
-      if (::access(path, F_OK) == 0 && ::access(path, R_OK | X_OK) != 0) return false;
-    }
-  }
-  return true;
-}
-
-/// Ready: the store takes jobs, a worker can run them, models can be read. Each part is named.
-awaitable<Response> get_readiness(const Request&, Services& services) {
-  const jobs::Counts counts = services.jobs.counts();
-  const auto work = [&services] { return models_readable(services.folders); };
-  const bool models = co_await services.blocking.run(work);
-  const bool worker = counts.workers > 0;
-  const bool ready = counts.store_writable && worker && models;
-  const Json parts = Json::Object{{"store_writable", counts.store_writable},
-                                  {"worker", worker},
-                                  {"models_readable", models},
-                                  {"paused", counts.paused}};
-  co_return json_response(Json::Object{{"status", ready ? "ready" : "not ready"}, {"parts", parts}},
-                          ready ? 200 : 503);
-}
-
 }  // namespace
 
 std::vector<Route> info_routes() {
@@ -150,11 +126,7 @@ std::vector<Route> info_routes() {
       {Method::get, "/features", get_features},
       {Method::get, "/object_info", get_object_info},
       {Method::get, "/object_info/{node_class}", get_class_info},
-      {Method::get, "/global_subgraphs", get_nothing},
-      {Method::get, "/global_subgraphs/{id}", get_null},
       {Method::get, "/node_replacements", get_nothing},
-      {Method::get, "/healthz", get_health, BodyLimit::small, Alias::none},
-      {Method::get, "/readyz", get_readiness, BodyLimit::small, Alias::none},
   };
 }
 

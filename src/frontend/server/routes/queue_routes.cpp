@@ -8,6 +8,10 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <utility>
+#include <variant>
+
 namespace comfy::server {
 namespace {
 
@@ -15,10 +19,45 @@ using jobs::Caller;
 using jobs::Done;
 using jobs::Nothing;
 
+constexpr std::size_t kSentInWhole = 128 * 1024;
+
+/// The beginning of an answer that is put together in pieces.
+struct Beginning {
+  std::string text;
+  bool is_all = false;
+};
+
+Beginning beginning_of(const jobs::Jobs::Pieces& pieces) {
+  Beginning beginning;
+  while (beginning.text.size() < kSentInWhole) {
+    const std::optional<std::string> piece = pieces();
+    if (!piece) {
+      beginning.is_all = true;
+      break;
+    }
+    beginning.text += *piece;
+  }
+  return beginning;
+}
+
+/// A list of jobs as JSON: a short one in whole, a long one piece by piece, so that neither its
+/// reader nor this server's memory waits for its end.
+awaitable<Response> listing(jobs::Jobs::Pieces pieces, Services& services) {
+  const auto work = [&pieces] { return beginning_of(pieces); };
+  Beginning beginning = co_await services.blocking.run(work);
+  Response response = json_bytes(std::make_shared<const std::string>(std::move(beginning.text)));
+  if (beginning.is_all) co_return response;
+  Producer rest = [first = std::get<SharedBytes>(response.body),
+                   pieces = std::move(pieces)]() mutable {
+    if (!first) return pieces();
+    return std::optional<std::string>{*std::exchange(first, nullptr)};
+  };
+  response.body = std::move(rest);
+  co_return response;
+}
+
 awaitable<Response> get_queue(const Request&, Services& services) {
-  const auto work = [&services] { return services.jobs.queue(Caller{}); };
-  std::string text = co_await services.blocking.run(work);
-  co_return json_bytes(std::make_shared<const std::string>(std::move(text)));
+  return listing(services.jobs.queue_pieces(Caller{}), services);
 }
 
 /// {"clear": true} or {"delete": [ids]}: what to drop.
@@ -55,12 +94,8 @@ awaitable<Response> post_queue(const Request& request, Services& services) {
 awaitable<Response> get_history(const Request& request, Services& services) {
   const auto max_items = request.query.find_integer("max_items");
   const auto offset = request.query.find_integer("offset").value_or(-1);
-  const auto work = [&services, max_items, offset] {
-    const std::optional<std::int64_t> most = max_items;
-    return services.jobs.history(Caller{}, most, offset);
-  };
-  std::string text = co_await services.blocking.run(work);
-  co_return json_bytes(std::make_shared<const std::string>(std::move(text)));
+  const std::optional<std::int64_t> most = max_items;
+  return listing(services.jobs.history_pieces(Caller{}, most, offset), services);
 }
 
 awaitable<Response> get_history_of(const Request& request, Services& services) {

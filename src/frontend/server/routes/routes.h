@@ -15,6 +15,8 @@ std::vector<Route> queue_routes();
 std::vector<Route> job_routes();
 /// /object_info, /system_stats, /features and other facts about this server.
 std::vector<Route> info_routes();
+/// /healthz, /readyz and /metrics, for those who watch over servers.
+std::vector<Route> health_routes();
 /// /internal/logs.
 std::vector<Route> log_routes();
 

@@ -2,6 +2,8 @@
 #include "frontend/server/routes/routes.h"
 
 #include "foundation/base/strings.h"
+#include "foundation/graph/object_info.h"
+#include "frontend/server/gzip.h"
 #include "frontend/server/loopback_server.h"
 #include "frontend/server/static_files.h"
 
@@ -136,6 +138,23 @@ TEST(ControlRoutes, AnswerBadBodiesWith400) {
   EXPECT_EQ(post(server, "/free", R"({"unload_models": true})").status, 200u);
 }
 
+TEST(QueueRoute, SendsALongQueueInPieces) {
+  const LoopbackServer server;
+  std::string long_text(2'000, 'x');
+  for (int i = 0; i < 100; ++i) {
+    Json body = prompt_body(i, fmt::format("job-{}", i));
+    body["extra_data"] = Json::Object{{"note", long_text}};
+    ASSERT_EQ(post(server, "/prompt", to_json(body)).status, 200u);
+  }
+  const Reply reply = get(server, "/queue");
+  EXPECT_EQ(reply.header("Transfer-Encoding"), "chunked");
+  const Json::Array pending = reply.json().at("queue_pending").as_array();
+  ASSERT_EQ(pending.size(), 100u);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(pending[static_cast<std::size_t>(i)].as_array().at(1).as_string(),
+              fmt::format("job-{}", i));
+}
+
 TEST(HistoryRoute, TakesNumbersAndRefusesWords) {
   const LoopbackServer server;
   for (const char* target : {"/history", "/history?max_items=1", "/history?max_items=-1",
@@ -188,6 +207,95 @@ TEST(ObjectInfo, IsServedInWholeAndByClassWithATag) {
   EXPECT_EQ(get(server, "/object_info/NoSuchNode").body, "{}");
   const Ask again{.target = "/object_info", .headers = {{"If-None-Match", whole.header("ETag")}}};
   EXPECT_EQ(ask(server, again).status, 304u);
+}
+
+TEST(ObjectInfo, IsPackedOnceForThoseWhoTakeItSo) {
+  LoopbackServer server;
+  const Ask asked{.target = "/object_info", .headers = {{"Accept-Encoding", "gzip, deflate"}}};
+  const Reply packed = ask(server, asked);
+  EXPECT_EQ(packed.header("Content-Encoding"), "gzip");
+  const Reply plain = get(server, "/object_info");
+  EXPECT_EQ(plain.header("Content-Encoding"), "");
+  EXPECT_EQ(packed.body, gzip(plain.body, 6));
+  EXPECT_NE(packed.header("ETag"), plain.header("ETag"));
+  Ask again = asked;
+  again.headers.emplace_back("If-None-Match", packed.header("ETag"));
+  EXPECT_EQ(ask(server, again).status, 304u);
+}
+
+/// A class whose menu lists checkpoints.
+Json checkpoint_class() {
+  return parse_json(
+      R"({"Loader": {"input": {"required": {"ckpt_name": [[]]}}, "output": ["MODEL"],
+          "output_is_list": [false], "output_name": ["MODEL"], "name": "Loader",
+          "display_name": "Loader", "description": "", "python_module": "nodes",
+          "category": "loaders", "output_node": false}})");
+}
+
+TEST(ObjectInfo, CostsNoLookIntoFoldersAndNoWritingWhileNothingChanges) {
+  LoopbackServer server;
+  graph::Catalogue more = graph::catalogue_from_object_info(checkpoint_class());
+  graph::NodeDefinition loader = *more.find("Loader");
+  loader.inputs.front().files = graph::FileMark{.model_folders = {"checkpoints"}};
+  more.replace(loader);
+  CatalogueStore& catalogue = server.services().catalogue;
+  catalogue.receive(more.hash(), more.to_json());
+  for (int i = 0; i < 300; ++i)
+    server.base().write(fmt::format("models/checkpoints/{}/{}.safetensors", i % 7, i), "");
+  const Reply first = get(server, "/object_info");
+  const std::uint64_t scans = server.services().folders.scans();
+  const std::uint64_t written = catalogue.serialised();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(get(server, "/object_info").body, first.body);
+  EXPECT_EQ(get(server, "/models/checkpoints").json().as_array().size(), 300u);
+  EXPECT_EQ(server.services().folders.scans(), scans);
+  EXPECT_EQ(catalogue.serialised(), written);
+  server.base().write("models/checkpoints/new.safetensors", "");
+  const Reply second = get(server, "/object_info");
+  EXPECT_NE(second.header("ETag"), first.header("ETag"));
+  EXPECT_NE(second.body.find("new.safetensors"), std::string::npos);
+  EXPECT_EQ(catalogue.serialised(), written + 1) << "only the class that lists checkpoints";
+  EXPECT_EQ(server.services().folders.scans(), scans + 1) << "only their folder";
+}
+
+TEST(Metrics, CountRequestsByRouteAndShowTheQueue) {
+  const LoopbackServer server;
+  post(server, "/prompt", to_json(prompt_body()));
+  get(server, "/history/some-id");
+  get(server, "/history/another-id");
+  get(server, "/no/such/file");
+  const Reply reply = get(server, "/metrics");
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_TRUE(reply.header("Content-Type").starts_with("text/plain; version=0.0.4"));
+  for (const char* line :
+       {"comfyui_queue_pending 1\n", "comfyui_prompts_accepted_total 1\n",
+        "comfyui_takeovers_total 0\n", "comfyui_stale_results_total 0\n",
+        R"(comfyui_http_requests_total{method="POST",route="/prompt",status="200"} 1)",
+        R"(comfyui_http_requests_total{method="GET",route="/history/{prompt_id}",status="200"} 2)",
+        R"(comfyui_http_requests_total{method="GET",route="other",status="404"} 1)",
+        R"(comfyui_http_request_seconds_count{route="/prompt"} 1)",
+        "# TYPE comfyui_claims_total counter\n"}) {
+    EXPECT_NE(reply.body.find(line), std::string::npos) << line << reply.body;
+  }
+}
+
+TEST(Subgraphs, AreThoseOfNodePacksAndOfThisInstallation) {
+  LoopbackServer server;
+  server.base().write("custom_nodes/pack/subgraphs/Fine Detail.json", R"({"nodes": []})");
+  server.base().write("custom_nodes/pack/subgraphs/readme.txt", "");
+  server.base().write("blueprints/Own.json", "{}");
+  const Json all = get(server, "/api/global_subgraphs").json();
+  ASSERT_EQ(all.as_object().size(), 2u);
+  std::set<std::string> names;
+  for (const auto& [id, entry] : all.as_object()) {
+    EXPECT_EQ(id.size(), 64u);
+    names.insert(fmt::format("{} {} {}", entry.string_or("name", ""), entry.string_or("source", ""),
+                             entry.at("info").string_or("node_pack", "")));
+    const Json one = get(server, "/global_subgraphs/" + id).json();
+    EXPECT_EQ(one.at("name"), entry.at("name"));
+    EXPECT_TRUE(parse_json(one.at("data").as_string()).is_object());
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"Fine Detail custom_node custom_nodes.pack",
+                                          "Own templates comfyui"}));
 }
 
 TEST(SystemStats, HasTheKeysThatClientsReadWithoutAsking) {
@@ -292,7 +400,10 @@ TEST(StaticFiles, AreCompressedOnceForClientsElsewhere) {
   EXPECT_NE(first.headers.find("ETag"), std::nullopt);
   const Response second = fetch("/assets/long.js", "192.0.2.1");
   EXPECT_EQ(std::get<SharedBytes>(first.body), std::get<SharedBytes>(second.body));
-  EXPECT_FALSE(fetch("/assets/long.js", "127.0.0.1").headers.find("Content-Encoding"));
+  server.base().write("web/assets/other.js", std::string(100'000, 'y'));
+  EXPECT_FALSE(fetch("/assets/other.js", "127.0.0.1").headers.find("Content-Encoding"))
+      << "nobody on the same machine waits for it";
+  EXPECT_EQ(fetch("/assets/other.js", "127.0.0.1").headers.find("Content-Encoding"), "gzip");
   EXPECT_FALSE(fetch("/assets/picture.png", "192.0.2.1").headers.find("Content-Encoding"));
 }
 
