@@ -40,9 +40,10 @@ export class Server {
     return server;
   }
 
+  /** One thread is enough for the models of tests, and does not wait for a second core that is busy. */
   async launch() {
     this.log = "";
-    this.process = spawn(join(bin, "comfyui"), this.args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.environment } });
+    this.process = spawn(join(bin, "comfyui"), this.args, { stdio: ["ignore", "pipe", "pipe"], env: { OMP_NUM_THREADS: "1", ...process.env, ...this.environment } });
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (text) => (this.log += text));
     this.exit = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve({ code, signal })));
     for (let i = 0; i < 200; ++i) {

@@ -34,7 +34,9 @@ class Product:
         program = pathlib.Path(os.environ.get("COMFY_BIN", ROOT / "build/default/bin")) / "comfyui"
         self.log = open(self.base / "server.log", "w+b")
         self.process = subprocess.Popen([program, "--cwd", self.base, "--port", str(port), *map(str, arguments)],
-                                        stdout=self.log, stderr=subprocess.STDOUT)
+                                        stdout=self.log, stderr=subprocess.STDOUT,
+                                        # Enough for the models of tests; a second thread would wait for a busy core.
+                                        env={"OMP_NUM_THREADS": "1", **os.environ})
 
     def __enter__(self):
         end = time.monotonic() + 60
