@@ -14,6 +14,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("COMFY_SHARED", ROOT / "../shared"))
 REFERENCE = SHARED / "reference"
+PROGRAMS = pathlib.Path(os.environ.get("COMFY_BIN", ROOT / "build/default/bin"))
 
 
 def free_port():
@@ -31,9 +32,8 @@ class Product:
             prepare(self.base)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        program = pathlib.Path(os.environ.get("COMFY_BIN", ROOT / "build/default/bin")) / "comfyui"
         self.log = open(self.base / "server.log", "w+b")
-        self.process = subprocess.Popen([program, "--cwd", self.base, "--port", str(port), *map(str, arguments)],
+        self.process = subprocess.Popen([PROGRAMS / "comfyui", "--cwd", self.base, "--port", str(port), *map(str, arguments)],
                                         stdout=self.log, stderr=subprocess.STDOUT,
                                         # Enough for the models of tests; a second thread would wait for a busy core.
                                         env={"OMP_NUM_THREADS": "1", **os.environ})

@@ -4,15 +4,17 @@ import asyncio
 import json
 import pathlib
 import shutil
+import time
 import unittest
 import urllib.request
 
 from PIL import Image
 
 import replay
-from product import REFERENCE, Product
+from product import PROGRAMS, REFERENCE, Product
 
 HERE = pathlib.Path(__file__).parent
+PLUGINS = PROGRAMS / "../plugins/testing-pack"
 
 # What this product means to do otherwise (docs/compatibility.md), as the beginnings of the differences.
 MEANT = {
@@ -20,7 +22,22 @@ MEANT = {
     "custom_prompt_id": ("step 1", "events of A", "order of events of A", "status of A", "history x prompt", "history y", "output files"),
     # A file that is there is never written over: %batch_num% in the prefix makes the original do that.
     "batch_save_prefix": ("events of A", "order of events of A", "history p1 outputs", "output files"),
+    # The original stores a success after the error that it has sent.
+    "dynamic_cycle": ("history p0 status",),
+    # The original asks for lazy inputs in the arbitrary order of a set.
+    "lazy_both_sides": ("events of A", "order of events of A"),
+    # /queue in the order in which the prompts will run, not in that of a heap; which node an interrupt hits is a matter of time.
+    "queue_operations": ("step 5 answer", "events of A", "order of events of A", "last progress_state of A", "history s2 status"),
+    # How far the first connection saw the run is a matter of time.
+    "reconnect_same_sid": ("last progress_state of A",),
 }
+# What is not done yet: these must go on differing in this and nothing else, until it is.
+OUTSTANDING = {
+    # Texts that a node shows while it runs (binary messages of kind 3).
+    "get_image_size_text": ("events of A", "order of events of A"),
+}
+# Traces of nodes that sleep: how often they report, and who comes first, is a matter of time.
+TIMED = {"async_parallel", "parallel_sleep_expand"}
 
 
 def recordings():
@@ -42,11 +59,23 @@ def prepare(base):
     Image.new("RGB", (768, 768), (90, 120, 150)).save(base / "input/example.png")
 
 
+def classes_of(product):
+    """All node classes, once the worker has told those of the testing pack."""
+    end = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(product.url + "/object_info") as reply:
+            classes = set(json.load(reply))
+        if "StubImage" in classes:
+            return classes
+        if time.monotonic() > end:
+            raise RuntimeError("the testing pack did not load:\n" + product.said())
+        time.sleep(0.1)
+
+
 class Traces(unittest.TestCase):
     def test_every_recorded_conversation_goes_as_it_went(self):
-        with Product(["--disable-all-custom-nodes"], prepare) as product:
-            with urllib.request.urlopen(product.url + "/object_info") as reply:
-                classes = set(json.load(reply))
+        with Product(["--plugin-directory", PLUGINS], prepare) as product:
+            classes = classes_of(product)
             replayed, left_out = [], []
             for name, (trace, case) in recordings().items():
                 missing = replay.classes_of(case) - classes
@@ -54,11 +83,13 @@ class Traces(unittest.TestCase):
                     left_out.append(f"{name} (needs {', '.join(sorted(missing))})")
                     continue
                 with self.subTest(trace=name):
-                    found = asyncio.run(replay.replay(product.url, trace, case))
-                    found = [line for line in found if not line.startswith(MEANT.get(name, ()))]
+                    found = asyncio.run(replay.replay(product.url, trace, case, replay.Timing.free if name in TIMED else replay.Timing.kept))
+                    outstanding = [line for line in found if line.startswith(OUTSTANDING.get(name, ()))]
+                    self.assertEqual(bool(outstanding), name in OUTSTANDING, "done: take it off the list")
+                    found = [line for line in found if not line.startswith(MEANT.get(name, ())) and line not in outstanding]
                     self.assertEqual(found, [], "\n".join(["", *found]))
                 replayed.append(name)
-        print(f"{len(replayed)} traces replayed; left out, as their classes are not there: {'; '.join(left_out) or 'none'}")
+        print(f"{len(replayed)} traces replayed, {len(OUTSTANDING)} of them with something outstanding; left out, as their classes are not there: {'; '.join(left_out) or 'none'}")
         self.assertGreaterEqual(len(replayed), 5)
 
 
