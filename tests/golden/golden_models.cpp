@@ -79,6 +79,8 @@ NamedTensors derive(const Json& rule, const NamedTensors& base, const fs::path& 
 }  // namespace
 
 fs::path offer_models(const fs::path& models) {
+  // Without the recorded models there are still the cases that need none.
+  if (!fs::exists(models)) return cache_folder();
   const fs::path base =
       cache_folder() / to_hex(sha256(fs::canonical(models).string())).substr(0, 16);
   const fs::path offered = base / "models";

@@ -5,12 +5,16 @@
 #include "worker/nodes/image/register.h"
 #include "worker/nodes/latent/register.h"
 #include "worker/nodes/loaders/register.h"
+#include "worker/nodes/mask/register.h"
 #include "worker/nodes/sampling/register.h"
+#include "worker/nodes/text/register.h"
 
 namespace comfy::nodes {
 
 void register_all_nodes(engine::Registry& registry) {
   register_samplers(registry);
+  register_custom_sampling(registry);
+  register_sigmas(registry);
   register_loaders(registry);
   register_text_encoding(registry);
   register_autoencoding(registry);
@@ -21,6 +25,20 @@ void register_all_nodes(engine::Registry& registry) {
   register_image_scaling(registry);
   register_basic_images(registry);
   register_conditioning_edits(registry);
+  register_image_joining(registry);
+  register_latent_transforms(registry);
+  register_latent_arithmetic(registry);
+  register_post_processing(registry);
+  register_masked_composites(registry);
+  register_masks(registry);
+  register_mask_edits(registry);
+  register_compositing(registry);
+  register_rebatching(registry);
+  register_image_transforms(registry);
+  register_morphology(registry);
+  register_empty_latents(registry);
+  register_strings(registry);
+  register_primitives(registry);
 }
 
 }  // namespace comfy::nodes

@@ -194,6 +194,31 @@ struct PreviewImage {
   }
 };
 
+struct MaskPreview {
+  struct In {
+    Mask mask;
+  };
+  struct Out {
+    engine::Ui ui;
+  };
+
+  static auto spec() {
+    return node<MaskPreview>("MaskPreview", "mask")
+        .doc("Shows masks as grey pictures; the files are dropped when the server ends.")
+        .module("comfy_extras.nodes_mask")
+        .in("mask", &In::mask)
+        .hidden({Hidden::prompt, Hidden::extra_pnginfo})
+        .as_output_node();
+  }
+
+  static Out run(const In& in, Context& context) {
+    const Tensor& mask = in.mask.values;
+    const Image grey{mask.reshape({-1, mask.size(-2), mask.size(-1), 1}).expand({-1, -1, -1, 3})};
+    const std::string prefix = "ComfyUI_temp_" + context.temp_letters();
+    return {save_images(grey, {engine::PublishRequest::Root::temp, prefix, 4}, context)};
+  }
+};
+
 struct SaveImageWebsocket {
   struct In {
     Image images;
@@ -232,6 +257,7 @@ void register_image_files(engine::Registry& registry) {
   registry.add<SaveImage>();
   registry.add<PreviewImage>();
   registry.add<SaveImageWebsocket>();
+  registry.add<MaskPreview>();
   registry.add<LoadImage>();
   registry.add<LoadImageMask>();
 }

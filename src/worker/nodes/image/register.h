@@ -10,5 +10,11 @@ namespace comfy::nodes {
 void register_basic_images(engine::Registry& registry);
 void register_image_scaling(engine::Registry& registry);
 void register_image_files(engine::Registry& registry);
+void register_image_transforms(engine::Registry& registry);
+void register_image_joining(engine::Registry& registry);
+void register_post_processing(engine::Registry& registry);
+void register_compositing(engine::Registry& registry);
+void register_morphology(engine::Registry& registry);
+void register_rebatching(engine::Registry& registry);
 
 }  // namespace comfy::nodes

@@ -11,5 +11,8 @@ void register_basic_latents(engine::Registry& registry);
 void register_latent_batches(engine::Registry& registry);
 void register_latent_scaling(engine::Registry& registry);
 void register_autoencoding(engine::Registry& registry);
+void register_empty_latents(engine::Registry& registry);
+void register_latent_transforms(engine::Registry& registry);
+void register_latent_arithmetic(engine::Registry& registry);
 
 }  // namespace comfy::nodes

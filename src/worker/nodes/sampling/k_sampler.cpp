@@ -6,42 +6,24 @@
 #include "worker/nodes/ports.h"
 #include "worker/nodes/resident.h"
 #include "worker/nodes/sampling/register.h"
+#include "worker/nodes/sampling/step_reports.h"
 
 namespace comfy::nodes {
 namespace {
 
 using conditioning::KSamplerSettings;
-using conditioning::SampleStep;
 using engine::Context;
 using engine::node;
-
-/// The picture that a step foresees, as small as the latent; nothing when the format has no
-/// colours.
-std::optional<engine::Preview> preview_of(const SampleStep& step, const Model& model) {
-  const Tensor pixels = model.latent_format().preview(step.denoised);
-  if (!pixels.defined()) return {};
-  const Tensor bytes = pixels.to(at::kCPU).contiguous();
-  const auto* data = bytes.const_data_ptr<std::uint8_t>();
-  return engine::Preview{.format = engine::Preview::Format::rgb8,
-                         .width = static_cast<int>(bytes.size(1)),
-                         .height = static_cast<int>(bytes.size(0)),
-                         .bytes = {data, data + bytes.numel()}};
-}
 
 /// What both samplers do: they differ in where they start and stop.
 Latent sample(const Model& model, conditioning::Guide guide, Latent latent,
               const KSamplerSettings& settings, Context& context) {
   const auto network = resident(model, context.services());
-  const auto on_step = [&](const SampleStep& step) {
-    std::optional<engine::Preview> preview;
-    if (context.wants_previews()) preview = preview_of(step, model);
-    context.progress(static_cast<std::int64_t>(step.index) + 1,
-                     static_cast<std::int64_t>(step.total), std::move(preview));
-  };
   const conditioning::StartLatent start{.samples = latent.samples,
                                         .noise_mask = latent.noise_mask,
                                         .batch_index = latent.batch_index};
-  latent.samples = conditioning::sample({model, network}, guide, start, settings, on_step);
+  latent.samples =
+      conditioning::sample({model, network}, guide, start, settings, step_reports(model, context));
   return latent;
 }
 

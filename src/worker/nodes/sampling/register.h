@@ -8,5 +8,7 @@ class Registry;
 namespace comfy::nodes {
 
 void register_samplers(engine::Registry& registry);
+void register_custom_sampling(engine::Registry& registry);
+void register_sigmas(engine::Registry& registry);
 
 }  // namespace comfy::nodes
