@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "foundation/base/error.h"
 #include "frontend/jobs/answer.h"
 
 #include <chrono>
@@ -46,6 +47,8 @@ struct NewJob {
   std::string node_errors = {};
   WallTime created{};
   std::optional<WallTime> expires = {};
+  /// The queue is full: only what was accepted before is answered, everything else is this error.
+  std::optional<Error> refusal = {};
 };
 
 /// What the queue keeps of a job in memory.
@@ -57,6 +60,7 @@ struct QueuedJob {
   std::int64_t sequence = 0;
   std::string client_id = {};
   std::optional<WallTime> expires = {};
+  double prepaid = 0;  ///< milliseconds that its owner was charged when it was handed out
 };
 
 /// A submission's place; `repeated` when the same job had been there before.

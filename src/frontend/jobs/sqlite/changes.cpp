@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::hours kIdempotencyKept{24};
 constexpr int kTidyBatch = 200;
+constexpr int kForgetBatch = 500;
 
 std::int64_t ms(WallTime time) { return time.count(); }
 
@@ -210,6 +211,7 @@ State state_of(const std::string& name) {
 
 AcceptedJob accept_job(Database& database, const NewJob& job, const std::string& store_id) {
   if (auto before = accepted_before(database, job)) return *std::move(before);
+  if (job.refusal) throw Error{*job.refusal};
   const Number number = number_of(database, job);
   database
       .prepare(
@@ -387,13 +389,20 @@ std::vector<std::string> expire_jobs(Database& database, const std::vector<std::
   return expired;
 }
 
-void forget_jobs(Database& database, const std::string& owner,
+bool forget_jobs(Database& database, const std::string& owner,
                  const std::optional<std::vector<std::string>>& ids) {
   if (!ids) {
-    database.prepare("DELETE FROM job WHERE finish_order IS NOT NULL AND (?1 = '' OR owner = ?1)")
-        .bind(owner)
-        .run();
-    return;
+    // In batches, so that submissions need not wait for a long history to go.
+    Statement all = database.prepare(
+        owner.empty() ? "DELETE FROM job WHERE sequence IN (SELECT sequence FROM job"
+                        " WHERE finish_order IS NOT NULL ORDER BY finish_order LIMIT ?1)"
+                      : "DELETE FROM job WHERE sequence IN (SELECT sequence FROM job"
+                        " WHERE owner = ?2 AND owner <> '' AND state IN"
+                        " ('succeeded', 'failed', 'cancelled', 'expired') LIMIT ?1)");
+    all.bind(kForgetBatch);
+    if (!owner.empty()) all.bind(owner);
+    all.run();
+    return database.changes() == kForgetBatch;
   }
   for (const std::string& id : *ids)
     database
@@ -403,16 +412,23 @@ void forget_jobs(Database& database, const std::string& owner,
         .bind(id)
         .bind(owner)
         .run();
+  return false;
 }
 
 bool tidy_jobs(Database& database, const Retention& retention, WallTime at) {
   database.prepare("DELETE FROM idempotency WHERE created < ?")
       .bind(ms(at - kIdempotencyKept))
       .run();
-  const auto jobs = static_cast<std::uint64_t>(
-      database.integer("SELECT count(*) FROM job WHERE finish_order IS NOT NULL"));
-  const auto bytes = static_cast<std::uint64_t>(
-      database.integer("SELECT coalesce(sum(bytes), 0) FROM job WHERE finish_order IS NOT NULL"));
+  std::uint64_t jobs = 0;
+  std::uint64_t bytes = 0;
+  {
+    Statement kept = database.prepare(
+        "SELECT coalesce(sum(jobs), 0), coalesce(sum(bytes), 0) FROM tally"
+        " WHERE state NOT IN ('queued', 'running')");
+    kept.step();
+    jobs = static_cast<std::uint64_t>(kept.integer(0));
+    bytes = static_cast<std::uint64_t>(kept.integer(1));
+  }
   const std::uint64_t surplus = jobs > retention.max_jobs ? jobs - retention.max_jobs : 0;
   if (surplus == 0 && bytes <= retention.max_bytes) return false;
   // By bytes one at a time would be slow and a whole batch may be too much: a small batch.

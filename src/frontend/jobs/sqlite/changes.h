@@ -26,7 +26,8 @@ LostResult lose_attempt(Database& database, const LostAttempt& attempt);
 std::vector<CancelResult> cancel_jobs(Database& database, const JobStore::CancelRequest& request);
 std::vector<std::string> expire_jobs(Database& database, const std::vector<std::string>& ids,
                                      WallTime at);
-void forget_jobs(Database& database, const std::string& owner,
+/// True when there may be more to remove.
+bool forget_jobs(Database& database, const std::string& owner,
                  const std::optional<std::vector<std::string>>& ids);
 /// Removes a batch of the oldest finished jobs beyond the limits; true when there may be more.
 bool tidy_jobs(Database& database, const Retention& retention, WallTime at);

@@ -55,14 +55,51 @@ std::int64_t limit_of(std::size_t limit) {
   return limit == 0 ? kNoLimit : static_cast<std::int64_t>(limit);
 }
 
-/// The condition of a page of jobs; its parameters are ?1 owner and ?2 workflow id. State names
-/// come from our own table, so they may stand in the text.
+/// The conditions of a page but for the states, each of which has an index in the order of the
+/// page. Parameters: ?1 owner, ?2 workflow id.
 std::string condition_of(const JobPage& page) {
-  std::string condition = " WHERE (?1 = '' OR owner = ?1) AND (?2 = '' OR workflow_id = ?2)";
-  if (page.states.empty()) return condition;
+  std::string condition;
+  if (!page.owner.empty()) condition += " AND owner = ?1 AND owner <> ''";
+  if (!page.workflow_id.empty()) condition += " AND workflow_id = ?2 AND workflow_id <> ''";
+  return condition;
+}
+
+std::vector<State> states_of(const JobPage& page) {
+  if (!page.states.empty()) return page.states;
+  return {State::queued, State::running,   State::succeeded,
+          State::failed, State::cancelled, State::expired};
+}
+
+/// "'queued', 'running'": state names come from our own table, so they may stand in the text.
+std::string listed(const std::vector<State>& states) {
   std::vector<std::string> names;
-  for (const State state : page.states) names.push_back(fmt::format("'{}'", state_name(state)));
-  return condition + " AND state IN (" + join(names, ", ") + ")";
+  for (const State state : states) names.push_back(fmt::format("'{}'", state_name(state)));
+  return join(names, ", ");
+}
+
+/// The rows of a page without its order. Where states, owners or durations decide, every state is
+/// read for itself in the order of its index, and SQLite merges them: no page sorts or scans.
+std::string rows_of(const JobPage& page) {
+  const std::string columns =
+      fmt::format("{}, sequence, ended - started AS duration FROM job", kShort);
+  const std::string condition = condition_of(page);
+  if (!page.workflow_id.empty())
+    return fmt::format("{} WHERE state IN ({}){}", columns, listed(states_of(page)), condition);
+  if (page.states.empty() && page.owner.empty() && !page.by_duration) return columns;
+  std::vector<std::string> parts;
+  for (const State state : states_of(page))
+    parts.push_back(fmt::format("{} WHERE state = '{}'{}", columns, state_name(state), condition));
+  return join(parts, " UNION ALL ");
+}
+
+std::vector<JobRecord> read_in_state(Database& database, const std::string& owner,
+                                     std::string_view state) {
+  Statement row =
+      database.prepare(fmt::format("{}{} FROM job WHERE state = '{}' AND (?1 = '' OR owner = ?1)"
+                                   " ORDER BY class, number, sequence",
+                                   kShort, kLong, state));
+  row.bind(owner);
+  return rows(row, read_long);
 }
 
 }  // namespace
@@ -106,19 +143,17 @@ std::vector<OpenAttempt> read_open_attempts(Database& database) {
 }
 
 std::vector<JobRecord> read_queue(Database& database, const std::string& owner) {
-  Statement row = database.prepare(
-      fmt::format("{}{} FROM job WHERE state IN ('queued', 'running') AND (?1 = '' OR owner = ?1)"
-                  " ORDER BY state = 'queued', class, number, sequence",
-                  kShort, kLong));
-  row.bind(owner);
-  return rows(row, read_long);
+  std::vector<JobRecord> records = read_in_state(database, owner, "running");
+  for (JobRecord& record : read_in_state(database, owner, "queued"))
+    records.push_back(std::move(record));
+  return records;
 }
 
 std::vector<JobRecord> read_history(Database& database, const HistoryPage& page) {
-  Statement row = database.prepare(
-      fmt::format("{}{} FROM job WHERE finish_order IS NOT NULL AND in_history = 1"
-                  " AND (?1 = '' OR owner = ?1) ORDER BY finish_order {} LIMIT ?2 OFFSET ?3",
-                  kShort, kLong, page.from_newest ? "DESC" : "ASC"));
+  Statement row = database.prepare(fmt::format(
+      "{}{} FROM job WHERE in_history = 1{} ORDER BY finish_order {} LIMIT ?2 OFFSET ?3", kShort,
+      kLong, page.owner.empty() ? "" : " AND owner = ?1 AND owner <> ''",
+      page.from_newest ? "DESC" : "ASC"));
   row.bind(page.owner)
       .bind(static_cast<std::int64_t>(page.limit))
       .bind(page.from_newest ? 0 : static_cast<std::int64_t>(page.offset));
@@ -135,11 +170,9 @@ std::optional<JobRecord> read_job(Database& database, std::string_view prompt_id
 
 std::vector<JobRecord> read_list(Database& database, const JobPage& page) {
   const char* direction = page.ascending ? "ASC" : "DESC";
-  const std::string order = page.by_duration
-                                ? fmt::format("(ended - started) {0}, sequence {0}", direction)
-                                : fmt::format("created {0}, sequence {0}", direction);
-  Statement row = database.prepare(fmt::format("{} FROM job{} ORDER BY {} LIMIT ?3 OFFSET ?4",
-                                               kShort, condition_of(page), order));
+  Statement row = database.prepare(
+      fmt::format("{0} ORDER BY {1} {2}, sequence {2} LIMIT ?3 OFFSET ?4", rows_of(page),
+                  page.by_duration ? "duration" : "created", direction));
   row.bind(page.owner)
       .bind(page.workflow_id)
       .bind(limit_of(page.limit))
@@ -148,7 +181,14 @@ std::vector<JobRecord> read_list(Database& database, const JobPage& page) {
 }
 
 std::size_t read_count(Database& database, const JobPage& page) {
-  Statement row = database.prepare("SELECT count(*) FROM job" + condition_of(page));
+  // Counts are kept; only a workflow's own rows are counted when somebody asks.
+  const std::string states = listed(states_of(page));
+  Statement row = database.prepare(
+      page.workflow_id.empty()
+          ? fmt::format("SELECT coalesce(sum(jobs), 0) FROM tally WHERE state IN ({}){}", states,
+                        page.owner.empty() ? "" : " AND owner = ?1")
+          : fmt::format("SELECT count(*) FROM job WHERE state IN ({}){}", states,
+                        condition_of(page)));
   row.bind(page.owner).bind(page.workflow_id).step();
   return static_cast<std::size_t>(row.integer(0));
 }

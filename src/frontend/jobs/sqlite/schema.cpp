@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace comfy::jobs {
 namespace {
 
@@ -87,6 +89,45 @@ CREATE TABLE setting (
 INSERT INTO setting VALUES ('next_number', '0'), ('next_finish', '1'), ('clean_stop', '1');
 )sql";
 
+// What the first version read by scanning. Counts are kept as they change, so that no request and
+// no retention run counts rows; every listing has an index in the order it is shown in.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE tally (
+  owner TEXT NOT NULL,
+  state TEXT NOT NULL,
+  jobs INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (owner, state)
+) WITHOUT ROWID;
+INSERT INTO tally SELECT owner, state, count(*), sum(bytes) FROM job GROUP BY owner, state;
+CREATE TRIGGER job_came AFTER INSERT ON job BEGIN
+  INSERT INTO tally VALUES (NEW.owner, NEW.state, 1, NEW.bytes)
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + NEW.bytes;
+END;
+CREATE TRIGGER job_went AFTER DELETE ON job BEGIN
+  UPDATE tally SET jobs = jobs - 1, bytes = bytes - OLD.bytes
+    WHERE owner = OLD.owner AND state = OLD.state;
+  DELETE FROM tally WHERE owner = OLD.owner AND state = OLD.state AND jobs = 0;
+END;
+CREATE TRIGGER job_changed AFTER UPDATE OF state, bytes ON job BEGIN
+  UPDATE tally SET jobs = jobs - 1, bytes = bytes - OLD.bytes
+    WHERE owner = OLD.owner AND state = OLD.state;
+  DELETE FROM tally WHERE owner = OLD.owner AND state = OLD.state AND jobs = 0;
+  INSERT INTO tally VALUES (NEW.owner, NEW.state, 1, NEW.bytes)
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + NEW.bytes;
+END;
+CREATE INDEX job_history ON job(finish_order) WHERE in_history = 1;
+CREATE INDEX job_history_of ON job(owner, finish_order) WHERE in_history = 1 AND owner <> '';
+CREATE INDEX job_state ON job(state, created, sequence);
+CREATE INDEX job_duration ON job(state, (ended - started), sequence);
+CREATE INDEX job_state_of ON job(owner, state, created, sequence) WHERE owner <> '';
+CREATE INDEX job_workflow ON job(workflow_id, created, sequence) WHERE workflow_id <> '';
+CREATE INDEX idempotency_created ON idempotency(created);
+)sql";
+
+constexpr const char* kVersions[] = {kVersion1, kVersion2};
+static_assert(std::size(kVersions) == kSchemaVersion);
+
 }  // namespace
 
 void migrate(Database& database, const std::filesystem::path& file, Random& random) {
@@ -105,8 +146,12 @@ void migrate(Database& database, const std::filesystem::path& file, Random& rand
                             file.string(), kSchemaVersion, version));
   if (version == kSchemaVersion) return;
   Transaction transaction{database};
-  database.execute(kVersion1);
-  database.prepare("INSERT INTO setting VALUES ('store_id', ?)").bind(random_hex(random, 8)).run();
+  for (std::int64_t next = version; next < kSchemaVersion; ++next)
+    database.execute(kVersions[next]);
+  if (version == 0)
+    database.prepare("INSERT INTO setting VALUES ('store_id', ?)")
+        .bind(random_hex(random, 8))
+        .run();
   database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                kApplicationId, kSchemaVersion)
                        .c_str());

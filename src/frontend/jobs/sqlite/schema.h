@@ -10,7 +10,7 @@ namespace comfy::jobs {
 
 /// Marks a database as ours ("CFYJ").
 inline constexpr std::int64_t kApplicationId = 0x4346594A;
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 /// Brings an open database to the newest schema, in one transaction; makes it when it is empty.
 /// Throws Error(unsupported) for a newer schema and for a database with tables that are not ours;

@@ -84,8 +84,8 @@ class Readers {
 
   template <class F>
   auto read(F&& query) {
-    std::unique_ptr<Database> database = take();
     try {
+      std::unique_ptr<Database> database = take();
       auto result = query(*database);
       const std::lock_guard lock{mutex_};
       idle_.push_back(std::move(database));
@@ -122,9 +122,13 @@ class SqliteStore final : public JobStore {
   SqliteStore(SqliteOptions options, Random& random)
       : options_{std::move(options)}, lock_{options_.file}, readers_{options_.file} {
     auto database = open_for_writing(options_.file, random);
-    store_id_ = database->text("SELECT value FROM setting WHERE name = 'store_id'");
-    unclean_ = database->text("SELECT value FROM setting WHERE name = 'clean_stop'") != "1";
-    database->execute("UPDATE setting SET value = '0' WHERE name = 'clean_stop'");
+    try {
+      store_id_ = database->text("SELECT value FROM setting WHERE name = 'store_id'");
+      unclean_ = database->text("SELECT value FROM setting WHERE name = 'clean_stop'") != "1";
+      database->execute("UPDATE setting SET value = '0' WHERE name = 'clean_stop'");
+    } catch (const DatabaseFailure& failure) {
+      throw to_open_error(failure, options_.file);
+    }
     writer_ = std::make_unique<Writer>(
         std::move(database), Reserve{options_.file.string() + ".reserve", options_.reserve_bytes});
     if (unclean_) check_ = std::thread{[this] { check(); }};
@@ -186,12 +190,12 @@ class SqliteStore final : public JobStore {
   }
   void forget(std::string owner, std::optional<std::vector<std::string>> ids,
               Done<Nothing> done) override {
-    change<Nothing>(
-        [owner = std::move(owner), ids = std::move(ids)](Database& database) {
-          forget_jobs(database, owner, ids);
-          return Nothing{};
-        },
-        std::move(done));
+    change<bool>([owner, ids](Database& database) { return forget_jobs(database, owner, ids); },
+                 [owner, ids, done, this](const Answer<bool>& more) {
+                   if (!more.succeeded()) return done(more.error());
+                   if (more.get()) return forget(owner, ids, done);
+                   done(Nothing{});
+                 });
   }
   void tidy(WallTime at) override {
     change<bool>(

@@ -4,6 +4,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/json.h"
 #include "frontend/jobs/sqlite/database.h"
+#include "frontend/jobs/sqlite/store_calls.h"
 #include "frontend/jobs/sqlite/writer.h"
 
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <future>
 #include <map>
 #include <string>
 #include <vector>
@@ -42,84 +42,6 @@ class StoreTest : public testing::Test {
   SeededRandom random_{1};
   fs::path folder_ = fs::path{testing::TempDir()} / ("store-" + std::to_string(getpid()));
 };
-
-template <class T, class Call>
-Answer<T> wait_for(Call call) {
-  auto promise = std::make_shared<std::promise<Answer<T>>>();
-  call([promise](Answer<T> answer) { promise->set_value(std::move(answer)); });
-  return promise->get_future().get();
-}
-
-NewJob job(const std::string& id, const std::string& hash = "h") {
-  return {.prompt_id = id,
-          .body_hash = hash,
-          .prompt = R"({"1": {"class_type": "X"}})",
-          .extra_data = "{}",
-          .outputs_to_execute = R"(["1"])",
-          .node_errors = "{}",
-          .created = WallTime{1000}};
-}
-
-Answer<AcceptedJob> accept(JobStore& store, NewJob what) {
-  return wait_for<AcceptedJob>(
-      [&](Done<AcceptedJob> done) { store.accept(std::move(what), std::move(done)); });
-}
-
-std::optional<Claimed> claim(JobStore& store, const std::string& id, const std::string& token) {
-  return wait_for<std::optional<Claimed>>([&](auto done) {
-           store.claim({.prompt_id = id, .token = token, .worker = "w", .at = WallTime{2000}},
-                       done);
-         })
-      .get();
-}
-
-FinishResult finish(JobStore& store, const std::string& id, int attempt, const std::string& token,
-                    State state = State::succeeded) {
-  return wait_for<FinishResult>([&](auto done) {
-           store.finish(
-               {.prompt_id = id,
-                .attempt = attempt,
-                .token = token,
-                .state = state,
-                .outputs = R"({"1": {"images": []}})",
-                .meta = "{}",
-                .status = R"({"status_str": "success", "completed": true, "messages": []})",
-                .cancelled_status =
-                    R"({"status_str": "error", "completed": false, "messages": []})",
-                .started = WallTime{2000},
-                .ended = WallTime{3000}},
-               done);
-         })
-      .get();
-}
-
-LostResult lose(JobStore& store, const std::string& id, int attempt, const std::string& token,
-                bool counted = true) {
-  return wait_for<LostResult>([&](auto done) {
-           store.lost({.prompt_id = id,
-                       .attempt = attempt,
-                       .token = token,
-                       .reason = "worker_lost (signal 11, SIGSEGV)",
-                       .counted = counted,
-                       .at = WallTime{3000},
-                       .failed_status = R"({"status_str": "error", "messages": [["%ATTEMPTS%"]]})",
-                       .failed_error = R"({"exception_message": "%ATTEMPTS%"})",
-                       .cancelled_status = R"({"status_str": "error", "messages": []})"},
-                      done);
-         })
-      .get();
-}
-
-CancelResult cancel(JobStore& store, const std::string& id,
-                    JobStore::CancelRequest::Scope scope = {}) {
-  return wait_for<std::vector<CancelResult>>([&](auto done) {
-           store.cancel({.ids = {id}, .scope = scope, .at = WallTime{2500}}, done);
-         })
-      .get()
-      .at(0);
-}
-
-State state(JobStore& store, const std::string& id) { return store.find(id)->state; }
 
 TEST_F(StoreTest, DrawsNumbersThatGrowAcrossRestarts) {
   std::vector<std::string> numbers;
@@ -386,6 +308,63 @@ TEST_F(StoreTest, RefusesASchemaOfANewerProgram) {
     EXPECT_EQ(error.kind, Error::Kind::unsupported);
     EXPECT_NE(error.message.find("99"), std::string::npos) << error.message;
   }
+}
+
+TEST_F(StoreTest, BringsAnOldStoreToTheNewestSchema) {
+  {
+    const auto store = open();
+    for (const char* id : {"1", "2", "3"}) accept(*store, job(id));
+    claim(*store, "1", "t");
+    finish(*store, "1", 1, "t");
+  }
+  {
+    // What version 1 had not.
+    Database old{file(), Database::Mode::read_write};
+    for (const char* trigger : {"job_came", "job_went", "job_changed"})
+      old.execute(("DROP TRIGGER " + std::string{trigger}).c_str());
+    for (const char* index : {"job_history", "job_history_of", "job_state", "job_duration",
+                              "job_state_of", "job_workflow", "idempotency_created"})
+      old.execute(("DROP INDEX " + std::string{index}).c_str());
+    old.execute("DROP TABLE tally; PRAGMA user_version = 1");
+  }
+  const auto store = open();
+  EXPECT_EQ(store->count({}), 3u);
+  EXPECT_EQ(store->count({.states = {State::succeeded}}), 1u);
+  EXPECT_EQ(store->list({.states = {State::queued}}).size(), 2u);
+  EXPECT_EQ(store->queued_jobs().size(), 2u);
+  EXPECT_EQ(state(*store, "1"), State::succeeded);
+}
+
+TEST_F(StoreTest, KeepsCountsThatAgreeWithItsRows) {
+  const auto store = open(2);
+  for (const char* owner : {"ann", "bob", ""})
+    for (int i = 0; i < 4; ++i) {
+      NewJob one = job(owner + std::to_string(i));
+      one.owner = owner;
+      accept(*store, one);
+    }
+  claim(*store, "ann0", "t1");
+  finish(*store, "ann0", 1, "t1");
+  claim(*store, "ann1", "t2");
+  cancel(*store, "bob0");
+  claim(*store, "0", "t3");
+  finish(*store, "0", 1, "t3", State::failed);
+  EXPECT_EQ(store->count({}), 12u);
+  EXPECT_EQ(store->count({.owner = "ann"}), 4u);
+  EXPECT_EQ(store->count({.owner = "ann", .states = {State::queued, State::running}}), 3u);
+  EXPECT_EQ(store->list({.owner = "ann"}).size(), 4u);
+  EXPECT_EQ(store->list({.by_duration = true, .limit = 1}).size(), 1u);
+  store->tidy(WallTime{5000});
+  EXPECT_EQ(wait_for<Nothing>([&](auto done) { store->forget("bob", {}, done); }).succeeded(),
+            true);
+  EXPECT_EQ(store->count({.owner = "bob"}), 3u);
+  EXPECT_FALSE(store->find("ann0")) << "the oldest of three, of which two are kept";
+  Database check{file(), Database::Mode::read_only};
+  EXPECT_EQ(check.integer("SELECT count(*) FROM (SELECT owner, state, count(*), sum(bytes) FROM job"
+                          " GROUP BY owner, state EXCEPT SELECT * FROM tally)"),
+            0);
+  EXPECT_EQ(check.integer("SELECT sum(jobs) FROM tally"),
+            check.integer("SELECT count(*) FROM job"));
 }
 
 TEST_F(StoreTest, NamesADamagedFileAndRecoversWhatCanBeRead) {

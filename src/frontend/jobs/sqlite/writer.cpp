@@ -18,6 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookAgain = 5s;
+constexpr std::uint64_t kToSpare = 8;   // the part of a reserve that must be free beside it
+constexpr std::uint64_t kSomeRoom = 4;  // the part of a reserve that is enough without it
 
 Error disk_full() {
   return Error{Error::Kind::unavailable,
@@ -43,7 +45,8 @@ bool Reserve::restore() {
   std::error_code failure;
   if (std::filesystem::file_size(file_, failure) == bytes_ && !failure) return true;
   const auto space = std::filesystem::space(file_.parent_path(), failure);
-  if (failure || space.available < 2 * bytes_) return false;
+  // With a little to spare, or the next prompt would take it away again.
+  if (failure || space.available < bytes_ + bytes_ / kToSpare) return false;
   const int descriptor = open(file_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   if (descriptor < 0) return false;
   const bool held = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes_)) == 0;
@@ -52,9 +55,16 @@ bool Reserve::restore() {
   return held;
 }
 
+bool Reserve::has_room() const {
+  std::error_code failure;
+  const auto space = std::filesystem::space(file_.parent_path(), failure);
+  return !failure && space.available > bytes_ / kSomeRoom;
+}
+
 Writer::Writer(std::unique_ptr<Database> database, Reserve reserve)
     : database_{std::move(database)}, reserve_{std::move(reserve)} {
-  if (!reserve_.restore()) log.warn("the disk of the job store has no room for its reserve");
+  small_disk_ = !reserve_.restore();
+  if (small_disk_) log.warn("the disk of the job store has no room for its reserve");
   thread_ = std::thread{[this] { run(); }};
 }
 
@@ -94,7 +104,11 @@ void Writer::run() {
 void Writer::look_for_space() {
   if (!disk_low_ || Clock::now() < next_look_) return;
   next_look_ = Clock::now() + kLookAgain;
-  if (!reserve_.restore()) return;
+  if (reserve_.restore()) {
+    small_disk_ = false;
+  } else if (!small_disk_ || !reserve_.has_room()) {
+    return;  // A disk that had no reserve before goes on without it; others wait for it.
+  }
   disk_low_ = false;
   log.info("the disk of the job store has space again");
 }

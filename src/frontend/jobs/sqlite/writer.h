@@ -25,8 +25,10 @@ class Reserve {
   Reserve(std::filesystem::path file, std::uint64_t bytes);
   /// Gives the space to whoever needs it now.
   void release();
-  /// Takes the space again when there is twice as much. True when it is held.
+  /// Takes the space again when there is enough. True when it is held.
   bool restore();
+  /// Whether prompts can be accepted for a while on a disk without a reserve.
+  bool has_room() const;
 
  private:
   std::filesystem::path file_;
@@ -66,6 +68,7 @@ class Writer {
 
   std::unique_ptr<Database> database_;
   Reserve reserve_;
+  bool small_disk_ = false;  // there was no room for the reserve
   std::atomic<bool> writable_{true};
   std::atomic<bool> disk_low_{false};
   Clock::time_point next_look_{};
