@@ -135,12 +135,16 @@ awaitable<void> Program::wait_for_signal() {
   const auto [error, number] = co_await signals_.async_wait(kTuple);
   if (error) co_return;
   log.info("stopping ({})", number == SIGINT ? "SIGINT" : "SIGTERM");
-  const auto drain = std::chrono::milliseconds{
-      number == SIGINT ? 0 : static_cast<long long>(options_.drain_seconds * 1000)};
+  const auto drain = number == SIGINT ? std::chrono::milliseconds{0} : drain_time(options_);
   asio::co_spawn(io_, stop(drain), asio::detached);
-  // A second signal does not wait: what runs now is run again after the next start.
+  // A second signal ends the patience: what runs is given back. A third one does not wait for that
+  // either, and the attempt that ran counts.
   const auto [again, second] = co_await signals_.async_wait(kTuple);
-  if (!again) ::_exit(128 + second);
+  if (again) co_return;
+  log.info("stopping at once");
+  jobs_.hurry();
+  const auto [more, third] = co_await signals_.async_wait(kTuple);
+  if (!more) ::_exit(128 + third);
 }
 
 awaitable<void> Program::stop(std::chrono::milliseconds drain) {

@@ -36,6 +36,23 @@ fs::path base_folder(const options::Options& options) {
   return given.empty() ? fs::current_path() : fs::absolute(given);
 }
 
+std::size_t at_least(int value, int least, std::string_view option) {
+  if (value < least) {
+    throw Error{Error::Kind::invalid_input,
+                fmt::format("--{} must be {} or more, got {}", option, least, value)};
+  }
+  return static_cast<std::size_t>(value);
+}
+
+std::chrono::milliseconds seconds(double value, std::string_view option) {
+  constexpr double kMost = 365.0 * 24 * 3600;
+  if (!(value >= 0) || value > kMost) {
+    throw Error{Error::Kind::invalid_input,
+                fmt::format("--{} must lie in [0, {}] seconds, got {}", option, kMost, value)};
+  }
+  return std::chrono::milliseconds{std::llround(value * 1000)};
+}
+
 }  // namespace
 
 server::Settings server_settings(const options::Options& options,
@@ -102,12 +119,18 @@ paths::PluginChoice plugin_choice(const options::Options& options) {
 
 jobs::JobsOptions jobs_options(const options::Options& options) {
   jobs::JobsOptions jobs;
-  jobs.max_queue_size = static_cast<std::size_t>(options.max_queue_size);
-  jobs.max_queue_per_user = static_cast<std::size_t>(options.max_queue_per_user);
-  jobs.max_attempts = options.max_attempts;
+  jobs.max_queue_size = at_least(options.max_queue_size, 1, "max-queue-size");
+  jobs.max_queue_per_user = at_least(options.max_queue_per_user, 1, "max-queue-per-user");
+  jobs.max_attempts = static_cast<int>(at_least(options.max_attempts, 1, "max-attempts"));
   jobs.start_paused = options.start_paused;
-  jobs.stall = std::chrono::milliseconds{std::llround(options.stall_seconds * 1000)};
+  jobs.stall = seconds(options.stall_seconds, "stall-seconds");
+  drain_time(options);  // A bad one is refused now and not when it is needed.
+  jobs.cancel_grace = seconds(options.cancel_seconds, "cancel-seconds");
   return jobs;
+}
+
+std::chrono::milliseconds drain_time(const options::Options& options) {
+  return seconds(options.drain_seconds, "drain-seconds");
 }
 
 jobs::SqliteOptions store_options(const options::Options& options, const fs::path& user_directory) {
@@ -121,7 +144,12 @@ jobs::SqliteOptions store_options(const options::Options& options, const fs::pat
     }
     store.file = fs::absolute(options.database_url.substr(kScheme.size()));
   }
-  store.history_max_jobs = static_cast<std::size_t>(options.history_max_jobs);
+  store.history_max_jobs = at_least(options.history_max_jobs, 0, "history-max-jobs");
+  if (!(options.history_max_bytes >= 0) || options.history_max_bytes > 1e18) {
+    throw Error{
+        Error::Kind::invalid_input,
+        fmt::format("--history-max-bytes must be 0 or more, got {}", options.history_max_bytes)};
+  }
   store.history_max_bytes = static_cast<std::uint64_t>(options.history_max_bytes);
   return store;
 }

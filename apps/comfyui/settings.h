@@ -8,6 +8,7 @@
 #include "frontend/jobs/sqlite/sqlite_store.h"
 #include "frontend/server/settings.h"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ server::Settings server_settings(const options::Options& options,
 paths::FolderOptions folder_options(const options::Options& options);
 paths::PluginChoice plugin_choice(const options::Options& options);
 jobs::JobsOptions jobs_options(const options::Options& options);
+/// How long a stop waits for what runs.
+std::chrono::milliseconds drain_time(const options::Options& options);
 jobs::SqliteOptions store_options(const options::Options& options,
                                   const std::filesystem::path& user_directory);
 /// How many worker processes to start.

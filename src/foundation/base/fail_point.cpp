@@ -18,6 +18,12 @@ struct Plan {
   bool stop = false;
 };
 
+/// True when this process is the one that may die.
+bool takes_ticket() {
+  const char* ticket = std::getenv("COMFY_FAIL_TICKET");
+  return ticket == nullptr || unlink(ticket) == 0;
+}
+
 const Plan& plan() {
   static const Plan from_environment = [] {
     const char* text = std::getenv("COMFY_FAIL_AT");
@@ -41,7 +47,7 @@ void fail_point(std::string_view name) {
   const Plan& wanted = plan();
   if (wanted.name.empty() || wanted.name != name) return;
   static std::atomic<int> visits{0};
-  if (++visits != wanted.visit) return;
+  if (++visits != wanted.visit || !takes_ticket()) return;
   if (wanted.stop) {
     raise(SIGSTOP);
     return;

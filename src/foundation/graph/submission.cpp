@@ -37,6 +37,16 @@ std::optional<Refusal> read_number(const Json& body, Submission& submission) {
   return {};
 }
 
+std::optional<Refusal> read_expiry(const Json& body, Submission& submission) {
+  const Json* time = body.find("expires_at");
+  if (!time || time->is_null()) return {};
+  constexpr double kEndOfTime = 253'402'300'800'000;  // the year 10000
+  if (!time->is_number() || !(time->as_double() >= 0) || time->as_double() > kEndOfTime)
+    return malformed("expires_at", "a time in milliseconds since 1970", *time);
+  submission.expires_at = static_cast<std::int64_t>(time->as_double());
+  return {};
+}
+
 std::optional<Refusal> read_targets(const Json& body, Submission& submission) {
   const Json* targets = body.find("partial_execution_targets");
   if (!targets || targets->is_null()) return {};
@@ -83,6 +93,7 @@ std::variant<Submission, Refusal> read_submission(const Json& body) {
   Submission submission;
   submission.prompt = *prompt;
   if (auto refusal = read_number(body, submission)) return *std::move(refusal);
+  if (auto refusal = read_expiry(body, submission)) return *std::move(refusal);
   if (auto refusal = read_targets(body, submission)) return *std::move(refusal);
   if (auto refusal = read_extra_data(body, submission)) return *std::move(refusal);
   if (auto refusal = read_id(body, "prompt_id", submission.prompt_id)) return *std::move(refusal);

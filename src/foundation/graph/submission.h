@@ -4,6 +4,7 @@
 #include "foundation/base/error.h"
 #include "foundation/graph/validate.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,6 +19,8 @@ struct Submission {
   std::string client_id;                 ///< empty when there is none
   std::optional<double> number;
   bool front = false;
+  /// Milliseconds since 1970 after which it shall not be started any more (our own field).
+  std::optional<std::int64_t> expires_at;
   Json extra_data = Json::Object{};  ///< an object; holds client_id when there is one
   std::optional<std::vector<std::string>> partial_execution_targets;
 

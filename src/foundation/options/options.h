@@ -148,6 +148,7 @@ struct Options {
   double history_max_bytes = 4294967296;
   double drain_seconds = 25;
   double stall_seconds = 0;
+  double cancel_seconds = 60;
   bool start_paused = false;
   std::string workers = "auto";
   std::vector<std::string> workflows;

@@ -21,7 +21,8 @@ using namespace std::chrono_literals;
 constexpr auto kOfferAgain = 5s;
 constexpr auto kTidyEvery = 60s;
 constexpr auto kStoreRest = 1s;
-constexpr auto kStopGrace = 2s;
+// Longer than a worker takes to give its attempt back (SessionOptions::last_step).
+constexpr auto kStopGrace = 1800ms;
 // A tick that comes this late means that the process stood still; so do its timers then.
 constexpr auto kStoodStill = 2s;
 
@@ -69,47 +70,34 @@ void Dispatcher::stop(std::chrono::milliseconds drain) {
     const std::lock_guard lock{door_->mutex};
     if (stopping_) return;
     stopping_ = true;
-    link::Message shutdown;
-    shutdown.type = link::Type::shutdown;
-    shutdown.body["drain_ms"] = std::int64_t{drain.count()};
-    for (auto& [key, worker] : workers_) services_.link.send(key, shutdown);
+    send_shutdown(drain);
   }
   services_.link.stop(drain + kStopGrace);
   std::unique_lock lock{door_->mutex};
   door_->quiet.wait_for(lock, 5s, [this] { return door_->writes == 0; });
 }
 
+void Dispatcher::hurry() {
+  const std::lock_guard lock{door_->mutex};
+  if (stopping_) send_shutdown(0ms);
+}
+
+void Dispatcher::send_shutdown(std::chrono::milliseconds drain) {
+  link::Message shutdown;
+  shutdown.type = link::Type::shutdown;
+  shutdown.body["drain_ms"] = std::int64_t{drain.count()};
+  for (auto& [key, worker] : workers_) services_.link.send(key, shutdown);
+}
+
 void Dispatcher::accept(Submission submission, Done<Accepted> done) {
   fail_point("parsed");
-  const std::string owner = submission.owner;
-  std::optional<Error> refusal;
-  {
-    const std::lock_guard lock{door_->mutex};
-    const std::size_t waiting = lanes_.size() + offers_.size() + accepting_;
-    const auto theirs = accepting_of_.find(owner);
-    const std::size_t waiting_of =
-        lanes_.size_of(owner) + (theirs == accepting_of_.end() ? 0 : theirs->second);
-    if (stopping_) {
-      refusal = Error{Error::Kind::unavailable, "the server is about to end", "stopping"};
-    } else if (waiting >= options_.max_queue_size) {
-      refusal = queue_full(options_.max_queue_size);
-    } else if (waiting_of >= options_.max_queue_per_user) {
-      refusal = queue_full(options_.max_queue_per_user);
-    } else {
-      ++accepting_;
-      ++accepting_of_[owner];
-    }
-  }
-  if (refusal) {
-    done(*refusal);
-    return;
-  }
   std::optional<NewJob> job;
+  std::optional<Error> refusal;
   try {
     job = to_new_job(std::move(submission), services_.random, services_.clock.wall());
-  } catch (const Error& error) {
     const std::lock_guard lock{door_->mutex};
-    on_accepted(error, owner);
+    admit(*job);
+  } catch (const Error& error) {
     refusal = error;
   }
   if (refusal) {
@@ -117,7 +105,9 @@ void Dispatcher::accept(Submission submission, Done<Accepted> done) {
     return;
   }
   auto stored = answered<AcceptedJob>(
-      [this, owner](const Answer<AcceptedJob>& answer) { on_accepted(answer, owner); });
+      [this, owner = job->owner, counted = !job->refusal](const Answer<AcceptedJob>& answer) {
+        on_accepted(answer, counted ? &owner : nullptr);
+      });
   services_.store.accept(*std::move(job),
                          [stored = std::move(stored), done](Answer<AcceptedJob> answer) {
                            stored(answer);
@@ -131,9 +121,27 @@ void Dispatcher::accept(Submission submission, Done<Accepted> done) {
                          });
 }
 
-void Dispatcher::on_accepted(const Answer<AcceptedJob>& answer, const std::string& owner) {
-  --accepting_;
-  if (--accepting_of_[owner] == 0) accepting_of_.erase(owner);
+void Dispatcher::admit(NewJob& job) {
+  if (stopping_) throw Error{Error::Kind::unavailable, "the server is about to end", "stopping"};
+  const std::size_t waiting = lanes_.size() + offers_.size() + accepting_;
+  const auto theirs = accepting_of_.find(job.owner);
+  const std::size_t waiting_of =
+      lanes_.size_of(job.owner) + (theirs == accepting_of_.end() ? 0 : theirs->second);
+  if (waiting >= options_.max_queue_size) {
+    job.refusal = queue_full(options_.max_queue_size);
+  } else if (waiting_of >= options_.max_queue_per_user) {
+    job.refusal = queue_full(options_.max_queue_per_user);
+  } else {
+    ++accepting_;
+    ++accepting_of_[job.owner];
+  }
+}
+
+void Dispatcher::on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for) {
+  if (counted_for != nullptr) {
+    --accepting_;
+    if (--accepting_of_[*counted_for] == 0) accepting_of_.erase(*counted_for);
+  }
   if (!answer.succeeded() || answer.get().repeated) return;
   ++tally_.accepted;
   const QueuedJob& job = answer.get().job;

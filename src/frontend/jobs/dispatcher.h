@@ -35,6 +35,7 @@ class Dispatcher final : public link::WorkerListener {
 
   void start();
   void stop(std::chrono::milliseconds drain);
+  void hurry();
   void tick();
 
   void accept(Submission submission, Done<Accepted> done);
@@ -103,6 +104,7 @@ class Dispatcher final : public link::WorkerListener {
   Done<T> answered(F then);
 
   // Workers and claims. All with the mutex held.
+  void send_shutdown(std::chrono::milliseconds drain);
   void dispatch();
   void offer(const link::WorkerKey& key, Worker& worker, QueuedJob job);
   void on_hello(const link::WorkerKey& key, const link::Message& message);
@@ -132,6 +134,7 @@ class Dispatcher final : public link::WorkerListener {
   void on_lost(const LostAttempt& attempt, Answer<LostResult> answer);
   LostAttempt lost_attempt(const Running& running, const std::string& reason,
                            Counted counted) const;
+  void charge(const Running& running);
   void adopt(const OpenAttempt& attempt);
   void watch(Running& running, Time now);
   void expire_due();
@@ -139,7 +142,10 @@ class Dispatcher final : public link::WorkerListener {
   void deliver(Running& running, const link::Event& event);
   void forget(const std::string& prompt_id);
 
-  void on_accepted(const Answer<AcceptedJob>& answer, const std::string& owner);
+  /// Takes a place in the queue for it, or gives it the refusal that it gets unless it is known.
+  void admit(NewJob& job);
+  /// counted_for: the owner whose place was taken, or null.
+  void on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for);
   void on_cancelled(const std::vector<CancelResult>& results);
   void send_status();
   std::size_t remaining() const;

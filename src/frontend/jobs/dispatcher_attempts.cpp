@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/error.h"
+#include "foundation/base/fail_point.h"
 #include "frontend/jobs/dispatcher.h"
 #include "frontend/jobs/dispatcher_answered.h"
 #include "frontend/jobs/log.h"
@@ -130,17 +131,16 @@ void Dispatcher::on_finished(const link::WorkerKey& key, const link::Finish& fin
     return;
   }
   const FinishResult result = answer.get();
+  fail_point("before_ack");
   services_.link.send(
       key, link::about(link::Type::finished, finish.id, Json::Object{{"stored", result.stored}}));
+  fail_point("after_ack");
   set_idle(key, finish.id.prompt_id);
   Running* running = find(finish.id);
   ++(result.stored ? tally_.finished : tally_.stale_results);
   if (result.stored && running != nullptr) {
     const Audience audience = audience_of(running->job);
-    const Time now = services_.clock.monotonic();
-    lanes_.charge(audience.owner,
-                  std::chrono::duration_cast<std::chrono::milliseconds>(now - running->started_at),
-                  now);
+    charge(*running);
     running_.erase(finish.id.prompt_id);
     const Json::Array& messages = finish.messages.as_array();
     if (result.state == State::cancelled && finish.end == link::End::succeeded) {
@@ -156,6 +156,13 @@ void Dispatcher::on_finished(const link::WorkerKey& key, const link::Finish& fin
              (finish.ended - finish.started).count());
   }
   dispatch();
+}
+
+void Dispatcher::charge(const Running& running) {
+  const Time now = services_.clock.monotonic();
+  lanes_.charge(running.job,
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - running.started_at),
+                now);
 }
 
 void Dispatcher::on_release(const link::WorkerKey& key, const link::Message& message) {
@@ -228,6 +235,7 @@ void Dispatcher::on_lost(const LostAttempt& attempt, Answer<LostResult> answer) 
   if (running == nullptr) return;
   const Audience audience = audience_of(running->job);
   const std::string node = running->recap.executing;
+  charge(*running);
   running_.erase(attempt.prompt_id);
   if (!result.current) return;
   if (result.state == State::queued) {

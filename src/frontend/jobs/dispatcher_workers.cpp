@@ -149,6 +149,7 @@ void Dispatcher::offer(const link::WorkerKey& key, Worker& worker, QueuedJob job
   message.type = link::Type::job;
   message.prompt_id = job.prompt_id;
   services_.link.send(key, std::move(message));
+  fail_point("after_publish");
   const std::string id = job.prompt_id;
   offers_[id] = {.job = std::move(job), .worker = key, .at = services_.clock.monotonic()};
 }
@@ -258,8 +259,8 @@ void Dispatcher::run(const link::WorkerKey& key, QueuedJob job, const std::strin
   ++tally_.attempts;
   if (go.id.attempt > 1) ++tally_.takeovers;
   running.go = link::to_message(go);
+  fail_point("after_claim");
   services_.link.send(key, running.go);
-  fail_point("after_delivery");
   send_status();
 }
 

@@ -135,6 +135,8 @@ void Jobs::stop(std::chrono::milliseconds drain) {
   impl_->end_timer();
 }
 
+void Jobs::hurry() { impl_->dispatcher.hurry(); }
+
 void Jobs::tick() { impl_->dispatcher.tick(); }
 
 void Jobs::accept(Submission submission, Done<Accepted> done) {

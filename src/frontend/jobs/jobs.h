@@ -149,6 +149,8 @@ class Jobs {
   void start(Timer timer = Timer::own);
   /// Blocking. Accepts nothing more, gives running jobs `drain` to end, takes the rest back.
   void stop(std::chrono::milliseconds drain);
+  /// Ends the patience of a stop() that another thread is in: running jobs are taken back now.
+  void hurry();
   /// Leases, gaps in event streams, rate limits. Called every 50 ms or so.
   void tick();
 

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -122,16 +124,18 @@ class JobsTest : public testing::Test {
     say(link::to_message(link::Event{.id = id, .seq = seq, .name = name, .data = std::move(data)}));
   }
   void finish(const link::AttemptId& id, link::End end = link::End::succeeded,
-              const std::string& last_message = "execution_success") {
+              const std::string& last_message = "execution_success",
+              const std::string& worker = "w.1") {
     const Json data = Json::Object{{"prompt_id", id.prompt_id}, {"timestamp", 5}};
     say(link::to_message(link::Finish{
-        .id = id,
-        .end = end,
-        .outputs = Json::Object{{"1", Json::Object{{"images", Json::Array{}}}}},
-        .messages =
-            Json::Array{Json::Array{"execution_start", data}, Json::Array{last_message, data}},
-        .started = 1ms,
-        .ended = 5ms}));
+            .id = id,
+            .end = end,
+            .outputs = Json::Object{{"1", Json::Object{{"images", Json::Array{}}}}},
+            .messages =
+                Json::Array{Json::Array{"execution_start", data}, Json::Array{last_message, data}},
+            .started = 1ms,
+            .ended = 5ms}),
+        worker);
   }
   std::string state(const std::string& id) {
     const auto job = jobs_->job({}, id);
@@ -178,6 +182,19 @@ TEST_F(JobsTest, RefusesWhenTheQueueIsFull) {
   EXPECT_EQ(full_of_ann.error().details, "queue_full");
   EXPECT_TRUE(submit("c", "", "bob").succeeded());
   EXPECT_FALSE(submit("d", "", "cid").succeeded());
+}
+
+TEST_F(JobsTest, AnswersAKnownPromptAlsoWhenTheQueueIsFull) {
+  begin({.max_queue_size = 1});
+  submit("a");
+  const auto again = submit("a");
+  ASSERT_TRUE(again.succeeded());
+  EXPECT_TRUE(again.get().repeated);
+  EXPECT_FALSE(submit("b").succeeded());
+  EXPECT_EQ(state("b"), "unknown");
+  hello();
+  claim("a");
+  EXPECT_TRUE(submit("b").succeeded()) << "a place is free again";
 }
 
 TEST_F(JobsTest, TellsClientsInTheOrderOfComfyUI) {
@@ -355,6 +372,69 @@ TEST_F(JobsTest, KeepsLeasesWhileItStoodStillItself) {
   jobs_->tick();
   settle();
   EXPECT_EQ(state("a"), "in_progress");
+}
+
+TEST_F(JobsTest, KeepsLeasesWhenTheWallClockJumps) {
+  begin();
+  hello();
+  const auto id = run("a");
+  submit("b");
+  std::uint64_t counter = 0;
+  for (const auto jump : {1h, -2h, 1h}) {
+    scheduler_.shift_wall(jump);
+    for (int i = 0; i < 8; ++i) {
+      say(link::to_message(link::Renew{.id = id, .counter = ++counter}));
+      pass(5s);
+    }
+  }
+  EXPECT_EQ(state("a"), "in_progress");
+  EXPECT_EQ(state("b"), "pending");
+  finish(id);
+  EXPECT_EQ(state("a"), "completed");
+  EXPECT_TRUE(link_.killed.empty());
+  EXPECT_EQ(jobs_->counts().stale_results, 0u);
+}
+
+TEST_F(JobsTest, HurriesAStopThatIsAskedForTwice) {
+  begin();
+  hello();
+  run("a");
+  jobs_->hurry();
+  EXPECT_EQ(count(Type::shutdown), 0u) << "nothing was to be stopped";
+  jobs_->stop(25s);
+  EXPECT_EQ(last(Type::shutdown).body.int_or("drain_ms", -1), 25'000);
+  jobs_->hurry();
+  EXPECT_EQ(last(Type::shutdown).body.int_or("drain_ms", -1), 0);
+}
+
+// F20: whoever floods the queue does not keep the others waiting.
+TEST_F(JobsTest, ServesUsersFairlyInAFlood) {
+  constexpr int kFlood = 4'000;
+  begin();
+  for (int i = 0; i < kFlood; ++i) submit("flood" + std::to_string(i), "", "ann");
+  for (int i = 0; i < kFlood / 8; ++i) {
+    submit("bob" + std::to_string(i), "", "bob");
+    submit("cid" + std::to_string(i), "", "cid");
+  }
+  const std::vector<std::string> workers{"w.1", "w.2", "w.3"};
+  std::map<std::string, int> served;
+  std::size_t offers = 0;
+  for (const std::string& worker : workers) hello(worker);
+  while (served["b"] < kFlood / 8 || served["c"] < kFlood / 8) {
+    ASSERT_LT(offers, link_.sent.size()) << "nothing is handed out any more";
+    const auto [worker, message] = link_.sent[offers++];
+    if (message.type != Type::job) continue;
+    const std::string user = message.prompt_id.substr(0, 1);
+    ++served[user];
+    claim(message.prompt_id, worker);
+    const auto id = link::attempt_of(last(Type::go));
+    scheduler_.after(10ms, [] {});
+    settle();
+    finish(id, link::End::succeeded, "execution_success", worker);
+    // Run time is shared, and the store's answers take their own: the numbers differ by a few.
+    for (const char* other : {"b", "c"})
+      ASSERT_LE(std::abs(served["f"] - served[other]), 4 + served["f"] / 20) << served["f"];
+  }
 }
 
 TEST_F(JobsTest, LosesAWorkerThatMakesNoProgressWhenAskedTo) {

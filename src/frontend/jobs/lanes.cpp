@@ -11,10 +11,14 @@ constexpr double kHalfLife = 10.0 * 60 * 1000;  // milliseconds
 // A user whose usage has faded to this is forgotten.
 constexpr double kForgotten = 1;
 constexpr std::size_t kManyUsers = 1000;
+// Of the newest run in what is the usual length of one.
+constexpr double kNewestShare = 0.2;
 
 }  // namespace
 
 void Lanes::add(QueuedJob job) {
+  // It comes back without having run.
+  if (job.prepaid > 0) usage_[job.owner].milliseconds -= std::exchange(job.prepaid, 0);
   const Place place{job.number, job.sequence};
   places_[job.prompt_id] = {job.job_class, {job.owner, place}};
   ++sizes_[job.owner];
@@ -48,21 +52,30 @@ std::optional<QueuedJob> Lanes::next(Clock::Monotonic now) {
       least = use;
     }
     if (best == nullptr) continue;
-    const std::string id = best->begin()->second.prompt_id;
-    usage_[best->begin()->second.owner].served = ++served_;
-    return remove(id);
+    std::optional<QueuedJob> job = remove(std::string{best->begin()->second.prompt_id});
+    job->prepaid = usual_;
+    add_usage(job->owner, usual_, now);
+    usage_[job->owner].served = ++served_;
+    return job;
   }
   return {};
 }
 
-void Lanes::charge(const std::string& owner, std::chrono::milliseconds ran, Clock::Monotonic now) {
-  Usage& usage = usage_[owner];
-  usage.milliseconds = usage_of(owner, now) + static_cast<double>(ran.count());
-  usage.at = now;
+void Lanes::charge(const QueuedJob& job, std::chrono::milliseconds ran, Clock::Monotonic now) {
+  const auto milliseconds = static_cast<double>(ran.count());
+  add_usage(job.owner, milliseconds - job.prepaid, now);
+  usual_ = known_ ? usual_ + (milliseconds - usual_) * kNewestShare : milliseconds;
+  known_ = true;
   if (usage_.size() > kManyUsers)
     std::erase_if(usage_, [&](const auto& entry) {
       return !sizes_.contains(entry.first) && usage_of(entry.first, now) < kForgotten;
     });
+}
+
+void Lanes::add_usage(const std::string& owner, double milliseconds, Clock::Monotonic now) {
+  Usage& usage = usage_[owner];
+  usage.milliseconds = usage_of(owner, now) + milliseconds;
+  usage.at = now;
 }
 
 double Lanes::usage_of(const std::string& owner, Clock::Monotonic now) const {

@@ -25,8 +25,9 @@ class Lanes {
   std::optional<QueuedJob> remove(const std::string& prompt_id);
   /// Takes the next job out.
   std::optional<QueuedJob> next(Clock::Monotonic now);
-  /// Notes that a user's job has run that long; it is half forgotten after ten minutes.
-  void charge(const std::string& owner, std::chrono::milliseconds ran, Clock::Monotonic now);
+  /// Notes that a job has run that long; it is half forgotten after ten minutes. What runs is
+  /// charged at the usual length until then, so that several workers do not all serve one user.
+  void charge(const QueuedJob& job, std::chrono::milliseconds ran, Clock::Monotonic now);
 
   std::size_t size() const { return places_.size(); }
   std::size_t size_of(const std::string& owner) const;
@@ -40,6 +41,7 @@ class Lanes {
     Clock::Monotonic at{};
     std::uint64_t served = 0;  // when it was last served, to break ties
   };
+  void add_usage(const std::string& owner, double milliseconds, Clock::Monotonic now);
   double usage_of(const std::string& owner, Clock::Monotonic now) const;
 
   std::map<Class, std::map<std::string, Lane>> classes_;
@@ -47,6 +49,8 @@ class Lanes {
   std::unordered_map<std::string, std::size_t> sizes_;
   std::unordered_map<std::string, Usage> usage_;
   std::uint64_t served_ = 0;
+  double usual_ = 1000;  // milliseconds that jobs ran lately
+  bool known_ = false;   // one has run
 };
 
 }  // namespace comfy::jobs

@@ -50,10 +50,34 @@ TEST(Lanes, TakeTurnsBetweenUsers) {
 
 TEST(Lanes, PreferTheUserWhoHasRunLess) {
   Lanes lanes;
-  lanes.charge("ann", 60s, {});
+  for (int i = 0; i < 2; ++i) lanes.charge(job("a", "ann", 0, 0), 60s, {});
   for (int i = 0; i < 2; ++i) lanes.add(job("a" + std::to_string(i), "ann", i, i));
   for (int i = 0; i < 2; ++i) lanes.add(job("b" + std::to_string(i), "bob", 10 + i, 10 + i));
   EXPECT_EQ(drain(lanes), "b0b1a0a1");
+}
+
+TEST(Lanes, CountWhatRunsAtTheUsualLength) {
+  Lanes lanes;
+  lanes.charge(job("x", "cid", 0, 0), 10s, {});
+  for (int i = 0; i < 3; ++i) lanes.add(job("a" + std::to_string(i), "ann", i, i));
+  for (int i = 0; i < 3; ++i) lanes.add(job("b" + std::to_string(i), "bob", 10 + i, 10 + i));
+  auto first = lanes.next({});
+  EXPECT_EQ(first->prompt_id, "a0");
+  EXPECT_EQ(lanes.next({})->prompt_id, "b0");
+  lanes.charge(*first, 1ms, {});  // it was a short one
+  EXPECT_EQ(lanes.next({})->prompt_id, "a1");
+  EXPECT_EQ(lanes.next({})->prompt_id, "a2");
+  EXPECT_EQ(lanes.next({})->prompt_id, "b1");
+}
+
+TEST(Lanes, TakeNothingForAJobThatComesBack) {
+  Lanes lanes;
+  lanes.charge(job("x", "cid", 0, 0), 10s, {});
+  lanes.add(job("a", "ann", 1, 1));
+  lanes.add(job("b", "bob", 2, 2));
+  lanes.add(*lanes.next({}));
+  EXPECT_EQ(lanes.next({})->prompt_id, "b");
+  EXPECT_EQ(lanes.next({})->prompt_id, "a");
 }
 
 TEST(Lanes, GiveAJobBackByItsId) {

@@ -51,6 +51,7 @@ void Session::on_message(link::Message message) {
   switch (message.type) {
     case Type::job:
       if (phase_ != Phase::idle || paused_ || draining_) return;
+      fail_point("after_delivery");
       phase_ = Phase::claiming;
       claimed_ = message.prompt_id;
       return claim();

@@ -43,7 +43,7 @@ struct SessionOptions {
   std::chrono::milliseconds fence_after{25'000};
   std::chrono::milliseconds ask_again{2'000};
   /// How long an attempt may take to notice that the drain is over.
-  std::chrono::milliseconds last_step{2'000};
+  std::chrono::milliseconds last_step{1'500};
 };
 
 /// The worker's side of the rules: claims jobs, keeps the attempt's lease, hands its events and its

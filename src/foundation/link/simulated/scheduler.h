@@ -23,6 +23,8 @@ class Scheduler {
   void after(std::chrono::milliseconds delay, std::function<void()> what) {
     at(now_ + delay, std::move(what));
   }
+  /// Somebody sets the wall clock.
+  void shift_wall(std::chrono::milliseconds by) { clock_.shift_wall(by); }
   /// Does the next thing. False when there is none.
   bool step();
 

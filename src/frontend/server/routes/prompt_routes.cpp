@@ -36,6 +36,7 @@ jobs::Submission submission_of(graph::Submission accepted, Json received) {
   if (!accepted.client_id.empty()) submission.client_id = std::move(accepted.client_id);
   submission.number = accepted.number;
   submission.front = accepted.front;
+  if (accepted.expires_at) submission.expires_at = std::chrono::milliseconds{*accepted.expires_at};
   submission.node_errors = std::move(accepted.node_errors);
   return submission;
 }

@@ -161,12 +161,29 @@ awaitable<Response> post_free(const Request& request, Services& services) {
   co_return empty_response();
 }
 
+Response queue_state(const Services& services) {
+  return json_response(Json::Object{{"paused", services.jobs.counts().paused}});
+}
+
+/// Nothing more is handed to workers; what runs goes on, and prompts are accepted.
+awaitable<Response> post_pause(const Request&, Services& services) {
+  services.jobs.pause();
+  co_return queue_state(services);
+}
+
+awaitable<Response> post_resume(const Request&, Services& services) {
+  services.jobs.resume();
+  co_return queue_state(services);
+}
+
 }  // namespace
 
 std::vector<Route> queue_routes() {
   return {
       {Method::get, "/queue", get_queue},
       {Method::post, "/queue", post_queue},
+      {Method::post, "/queue/pause", post_pause},
+      {Method::post, "/queue/resume", post_resume},
       {Method::get, "/history", get_history},
       {Method::get, "/history/{prompt_id}", get_history_of},
       {Method::post, "/history", post_history},
