@@ -24,15 +24,15 @@ function freePort() {
 
 /** A running server; `base` is its folder, `url` its address. */
 export class Server {
-  /** checkpoint: a file that is offered as models/checkpoints/tiny.safetensors. */
-  static async start({ checkpoint, args = [], base, environment = {} } = {}) {
+  /** checkpoint: a file that is offered as models/checkpoints/<checkpointName>. */
+  static async start({ checkpoint, checkpointName = "tiny.safetensors", args = [], base, environment = {} } = {}) {
     const server = new Server();
     server.base = base ?? mkdtempSync(join(tmpdir(), "comfyui-test-"));
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
     if (checkpoint) {
       mkdirSync(join(server.base, "models/checkpoints"), { recursive: true });
-      copyFileSync(checkpoint, join(server.base, "models/checkpoints/tiny.safetensors"));
+      copyFileSync(checkpoint, join(server.base, "models/checkpoints", checkpointName));
     }
     server.args = ["--cwd", server.base, "--port", String(server.port), ...args];
     server.environment = environment;

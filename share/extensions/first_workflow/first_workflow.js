@@ -7,6 +7,17 @@ import { app } from "../../scripts/app.js";
 
 const FALLBACK_CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors";
 
+/** What the fields hold with a model of the usual size. */
+const USUAL = {
+  positive: "beautiful scenery nature glass bottle landscape, , purple galaxy bottle,",
+  negative: "text, watermark",
+  side: 512,
+  cfg: 8,
+};
+/** The small model of tools/demo_model draws emoji. */
+const DEMONSTRATION_CHECKPOINT = "comfyui-demo.safetensors";
+const DEMONSTRATION = { positive: "a red apple, flat", negative: "", side: 64, cfg: 4 };
+
 /** One node of a saved workflow. `inputs` maps names to link numbers, `outputs` to lists of them. */
 function node(id, type, pos, size, inputs, outputs, widgets) {
   return {
@@ -24,19 +35,18 @@ function node(id, type, pos, size, inputs, outputs, widgets) {
   };
 }
 
-function textToImage(checkpoint) {
+function textToImage(checkpoint, settings) {
   return {
     last_node_id: 9,
     last_link_id: 9,
     nodes: [
       node(4, "CheckpointLoaderSimple", [26, 474], [315, 98], [], [["MODEL", [1]], ["CLIP", [3, 5]], ["VAE", [8]]], [checkpoint]),
-      node(6, "CLIPTextEncode", [415, 186], [423, 164], [["clip", "CLIP", 3]], [["CONDITIONING", [4]]],
-        ["beautiful scenery nature glass bottle landscape, , purple galaxy bottle,"]),
-      node(7, "CLIPTextEncode", [413, 389], [425, 180], [["clip", "CLIP", 5]], [["CONDITIONING", [6]]], ["text, watermark"]),
-      node(5, "EmptyLatentImage", [473, 609], [315, 106], [], [["LATENT", [2]]], [512, 512, 1]),
+      node(6, "CLIPTextEncode", [415, 186], [423, 164], [["clip", "CLIP", 3]], [["CONDITIONING", [4]]], [settings.positive]),
+      node(7, "CLIPTextEncode", [413, 389], [425, 180], [["clip", "CLIP", 5]], [["CONDITIONING", [6]]], [settings.negative]),
+      node(5, "EmptyLatentImage", [473, 609], [315, 106], [], [["LATENT", [2]]], [settings.side, settings.side, 1]),
       node(3, "KSampler", [863, 186], [315, 262],
         [["model", "MODEL", 1], ["positive", "CONDITIONING", 4], ["negative", "CONDITIONING", 6], ["latent_image", "LATENT", 2]],
-        [["LATENT", [7]]], [156680208700286, "randomize", 20, 8, "euler", "normal", 1]),
+        [["LATENT", [7]]], [156680208700286, "randomize", 20, settings.cfg, "euler", "normal", 1]),
       node(8, "VAEDecode", [1209, 188], [210, 46], [["samples", "LATENT", 7], ["vae", "VAE", 8]], [["IMAGE", [9]]], []),
       node(9, "SaveImage", [1451, 189], [210, 58], [["images", "IMAGE", 9]], [], ["ComfyUI"]),
     ],
@@ -66,13 +76,15 @@ function replaceDefaultGraph(graph) {
   Object.assign(shown, graph);
 }
 
-replaceDefaultGraph(textToImage(FALLBACK_CHECKPOINT));
+replaceDefaultGraph(textToImage(FALLBACK_CHECKPOINT, USUAL));
 
 app.registerExtension({
   name: "Comfy.Distributed.FirstWorkflow",
   beforeRegisterNodeDef(_type, definition) {
     if (definition.name !== "CheckpointLoaderSimple") return;
     const checkpoints = definition.input?.required?.ckpt_name?.[0];
-    if (checkpoints?.length) replaceDefaultGraph(textToImage(checkpoints[0]));
+    if (!checkpoints?.length) return;
+    const onlyDemonstration = checkpoints.length === 1 && checkpoints[0] === DEMONSTRATION_CHECKPOINT;
+    replaceDefaultGraph(textToImage(checkpoints[0], onlyDemonstration ? DEMONSTRATION : USUAL));
   },
 });

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains the demonstration model. See README.md.
+
+usage: train.py --folder STATE --vocabulary bpe_simple_vocab_16e6.txt.gz --out FILE.safetensors
+"""
+import argparse
+import json
+import random
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+import data
+from autoencoder import Autoencoder, standardize
+from export import write_checkpoint
+from progress import Run
+from text_encoder import TextEncoder
+from tokenizer import Tokenizer
+from unet import UNet
+
+LATENT_SCALE = 0.18215
+SEED = 1
+
+
+def sigmas():
+    """SD1's 1000 noise levels: square roots of beta evenly spaced from 0.00085 to 0.012."""
+    beta = torch.linspace(0.00085 ** 0.5, 0.012 ** 0.5, 1000, dtype=torch.float64) ** 2
+    kept = torch.cumprod(1 - beta, 0)
+    return kept.sqrt().float(), (1 - kept).sqrt().float()
+
+
+def load_pictures(folder, count=None):
+    """All pictures, or the first `count`, and their pixels; drawn once."""
+    everything = data.pictures(folder)[:count]
+    cached = folder / f"pixels_{data.SIDE}_{len(everything)}.pt"
+    if not cached.exists():
+        print(f"drawing {len(everything)} pictures", flush=True)
+        torch.save(data.render(folder, everything), cached)
+    return everything, torch.load(cached, weights_only=True)
+
+
+def edges(x):
+    return torch.cat(((x[..., 1:] - x[..., :-1]).flatten(1), (x[..., 1:, :] - x[..., :-1, :]).flatten(1)), 1)
+
+
+def picture_loss(made, wanted):
+    """Difference of pixels, of edges, and of the pictures at a half, a quarter and an eighth of the size.
+
+    The eighth has one pixel per latent: its weight is meant to get the colours of areas into the latents.
+    """
+    loss = functional.l1_loss(made, wanted) + 0.5 * functional.l1_loss(edges(made), edges(wanted))
+    loss = loss + functional.mse_loss(made, wanted)
+    for size, weight in ((2, 0.5), (4, 0.5), (8, 1.0)):
+        smaller = [functional.avg_pool2d(picture, size) for picture in (made, wanted)]
+        loss = loss + weight * functional.l1_loss(*smaller)
+    return loss
+
+
+def augment(x):
+    """Mirrors half of the pictures."""
+    return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+
+
+def train_autoencoder(pixels, path, args):
+    model = Autoencoder()
+    run = Run(path, model, torch.optim.AdamW(model.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.0),
+              60 * args.autoencoder_minutes, args.steps)
+    while run.going():
+        x = augment(pixels[torch.randint(len(pixels), (16,))].float() / 127.5 - 1)
+        with torch.autocast("cpu", torch.bfloat16):
+            mean, spread = model.encode(x)
+            spread = spread.clamp(-12, 2)
+            z = mean + torch.exp(0.5 * spread) * torch.randn_like(mean)
+            made = model.decode(z).float()
+        divergence = 0.5 * (mean.float() ** 2 + spread.float().exp() - 1 - spread.float()).mean()
+        loss = picture_loss(made, x) + 2e-4 * divergence
+        run.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        run.optimizer.step()
+        run.took(loss.item(), 0.998)
+    model.load_state_dict(run.smooth)
+    return model.eval(), run
+
+
+@torch.no_grad()
+def encode_all(model, pixels):
+    """[N, 4, 8, 8] latents times LATENT_SCALE, after giving them mean 0 and deviation 1."""
+    def latents():
+        return torch.cat([model.encode(part.float() / 127.5 - 1)[0] for part in pixels.split(64)])
+    standardize(model, latents(), LATENT_SCALE)
+    return LATENT_SCALE * latents()
+
+
+class Captions:
+    """Ids of random captions over a vocabulary of just the tokens that occur."""
+
+    def __init__(self, pictures, vocabulary):
+        tokenizer, source = Tokenizer(vocabulary), random.Random(SEED)
+        lists = [[tokenizer(data.caption(picture, source)) for _ in range(24)] for picture in pictures]
+        self.empty = tokenizer("")
+        self.used = sorted({i for several in lists for ids in several for i in ids} | set(self.empty))
+        place = {token: i for i, token in enumerate(self.used)}
+        self._ids = torch.tensor([[[place[i] for i in ids] for ids in several] for several in lists])
+        self._none = torch.tensor([place[i] for i in self.empty])
+
+    def draw(self, rows, dropout):
+        """[B, 77]; a share `dropout` of them is the empty caption, for guidance without a classifier."""
+        ids = self._ids[rows, torch.randint(self._ids.shape[1], rows.shape)]
+        return torch.where(torch.rand(len(rows), 1) < dropout, self._none, ids)
+
+
+class Denoiser(nn.Module):
+    def __init__(self, rows):
+        super().__init__()
+        self.unet, self.text = UNet(), TextEncoder(rows)
+
+
+def train_denoiser(latents, captions, path, args):
+    model = Denoiser(len(captions.used))
+    keep, noise_level = sigmas()
+    weight = (keep / noise_level).square().clamp(max=5) / (keep / noise_level).square()  # arXiv:2303.09556
+    run = Run(path, model, torch.optim.AdamW(model.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01),
+              60 * args.unet_minutes, args.steps)
+    while run.going():
+        rows, t = torch.randint(len(latents), (64,)), torch.randint(1000, (64,))
+        x, noise = latents[rows], torch.randn(64, *latents.shape[1:])
+        noised = keep[t].view(-1, 1, 1, 1) * x + noise_level[t].view(-1, 1, 1, 1) * noise
+        with torch.autocast("cpu", torch.bfloat16):
+            made = model.unet(noised, t, model.text(captions.draw(rows, 0.1))).float()
+        loss = ((made - noise).square().mean((1, 2, 3)) * weight[t]).mean()
+        run.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        run.optimizer.step()
+        run.took(loss.item(), 0.9995)
+    model.load_state_dict(run.smooth)
+    return model.eval(), run
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True, help="state; npm has installed package.json there")
+    parser.add_argument("--vocabulary", type=Path, required=True, help="bpe_simple_vocab_16e6.txt.gz")
+    parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
+    parser.add_argument("--autoencoder-minutes", type=float, default=20)
+    parser.add_argument("--unet-minutes", type=float, default=60)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--smoke", action="store_true", help="a few steps on few pictures, to see that all parts work")
+    args = parser.parse_args()
+    args.steps = 3 if args.smoke else None
+    return args
+
+
+def main():
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(SEED)
+    everything, pixels = load_pictures(args.folder, 300 if args.smoke else None)
+    hidden = {(picture.name, picture.style) for picture in data.held_back(everything)}
+    kept = [i for i, picture in enumerate(everything) if (picture.name, picture.style) not in hidden]
+    pictures, pixels = [everything[i] for i in kept], pixels[kept]
+    if args.smoke:
+        pictures, pixels = pictures[:40], pixels[:40]
+    prefix = "smoke_" if args.smoke else ""
+    autoencoder, first = train_autoencoder(pixels, args.folder / f"{prefix}autoencoder.pt", args)
+    latents = encode_all(autoencoder, pixels)
+    captions = Captions(pictures, args.vocabulary)
+    denoiser, second = train_denoiser(latents, captions, args.folder / f"{prefix}denoiser.pt", args)
+    write_checkpoint(args.out, autoencoder, denoiser, captions.used)
+    print(json.dumps({"pictures": len(pictures), "held_back": len(hidden), "seed": SEED,
+                      "autoencoder": {"steps": first.step, "minutes": first.spent / 60, "loss": first.average},
+                      "denoiser": {"steps": second.step, "minutes": second.spent / 60, "loss": second.average}}))
+
+
+if __name__ == "__main__":
+    main()
