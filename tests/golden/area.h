@@ -35,6 +35,8 @@ struct Area {
   /// Runs one file, `*.safetensors` or `*.json`. Nothing: the file is no case (weights, for
   /// instance).
   std::optional<Outcome> (*run)(const std::filesystem::path& file);
+  /// Files named "weights_*" are cases here; elsewhere they are what cases read.
+  bool weights_are_cases = false;
 };
 
 /// Every area that is delivered, at least in part. Folders not listed count as not yet, whole.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "golden/area.h"
+#include "golden/image_io_area.h"
+#include "golden/lora_area.h"
 #include "golden/network_areas.h"
 #include "golden/sampling_areas.h"
+#include "golden/text_areas.h"
 #include "golden/workflow_area.h"
 
 namespace comfy::golden {
@@ -18,8 +21,11 @@ std::optional<Outcome> run_full(const std::filesystem::path& file) {
 }
 
 constexpr Area kAreas[] = {
-    {"e2e", run_e2e},           {"nodes", run_nodes},         {"noise", run_noise},
-    {"samplers", run_samplers}, {"schedules", run_schedules}, {"sd15_full", run_full},
+    {"clip", run_clip},         {"e2e", run_e2e},
+    {"image_io", run_image_io}, {"lora", run_lora, true},
+    {"nodes", run_nodes},       {"noise", run_noise},
+    {"samplers", run_samplers}, {"schedules", run_schedules},
+    {"sd15_full", run_full},    {"tokenizer", run_tokenizer},
     {"unet", run_unet},         {"vae", run_vae_or_node},
 };
 

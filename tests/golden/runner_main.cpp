@@ -60,10 +60,12 @@ std::optional<Outcome> run_guarded(const Area& area, const fs::path& file) {
   }
 }
 
-std::vector<fs::path> cases_of(const fs::path& folder) {
+/// The files of an area; those named as weights only where an area says that they are cases.
+std::vector<fs::path> cases_of(const fs::path& folder, const Area* area) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator{folder})
-    if (entry.is_regular_file() && !entry.path().filename().string().starts_with("weights_"))
+    if (entry.is_regular_file() && ((area != nullptr && area->weights_are_cases) ||
+                                    !entry.path().filename().string().starts_with("weights_")))
       files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
@@ -80,7 +82,7 @@ Totals run_area(const fs::path& folder, const Arguments& arguments) {
   double worst = 0;
   std::string details;
   const Area* area = find_area(folder.filename());
-  for (const fs::path& file : cases_of(folder)) {
+  for (const fs::path& file : cases_of(folder, area)) {
     const std::optional<Outcome> outcome =
         area == nullptr ? Outcome::not_yet("area") : run_guarded(*area, file);
     if (!outcome) continue;

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "golden/workflow_area.h"
 
-#include "foundation/base/error.h"
-#include "foundation/paths/folders.h"
 #include "golden/golden_models.h"
-#include "inference/residency/residency.h"
+#include "golden/play.h"
 #include "inference/tensor/ops.h"
-#include "worker/engine/executor.h"
-#include "worker/engine/node.h"
-#include "worker/nodes/all.h"
 #include "worker/nodes/ports.h"
-#include "worker/nodes/services.h"
 
 #include <fmt/format.h>
 
@@ -18,96 +12,13 @@ namespace comfy::golden {
 namespace {
 
 namespace fs = std::filesystem;
-using engine::node;
 using engine::Value;
-
-/// What the two test-only nodes read and fill: the case that is being played.
-struct Play {
-  const Case* recorded = nullptr;
-  std::map<std::string, Value> outputs;
-};
-Play play;
-
-/// Gives a recorded tensor to the workflow.
-struct GoldenInput {
-  struct In {
-    std::string name;
-    std::string type;
-  };
-  struct Out {
-    engine::Any value;
-  };
-  static auto spec() {
-    return node<GoldenInput>("GoldenInput", "testing")
-        .in("name", &In::name)
-        .in("type", &In::type)
-        .out(&Out::value);
-  }
-  static Out run(const In& in) {
-    const std::string key = "input." + in.name;
-    if (in.type == "IMAGE") return {Value::of(nodes::Image{(*play.recorded)[key]})};
-    if (in.type == "MASK") return {Value::of(nodes::Mask{(*play.recorded)[key]})};
-    if (in.type == "LATENT") return {Value::of(nodes::Latent{.samples = (*play.recorded)[key]})};
-    throw Error(Error::Kind::unsupported, "GoldenInput of type " + in.type);
-  }
-};
-
-/// Takes an output of the workflow away for comparison; of a list each element, as `name.0` ...
-struct GoldenOutput {
-  struct In {
-    std::vector<std::string> name;
-    std::vector<engine::Any> value;
-    std::vector<int> of_list{0};
-  };
-  struct Out {
-    engine::Ui ui;
-  };
-  static auto spec() {
-    return node<GoldenOutput>("GoldenOutput", "testing")
-        .in("name", &In::name)
-        .in("value", &In::value)
-        .optional_in("of_list", &In::of_list)
-        .takes_lists()
-        .as_output_node();
-  }
-  static Out run(const In& in) {
-    const std::string& name = in.name.at(0);
-    for (std::size_t i = 0; i < in.value.size(); ++i)
-      play.outputs[in.of_list.at(0) == 0 ? name : fmt::format("{}.{}", name, i)] = in.value[i];
-    return {};
-  }
-};
-
-struct Quiet final : engine::EventSink {
-  void event(engine::Event) override {}
-  void preview(engine::PreviewEvent) override {}
-};
-
-const engine::Registry& registry() {
-  static const engine::Registry all = [] {
-    engine::Registry made;
-    nodes::register_all_nodes(made);
-    made.add<GoldenInput>();
-    made.add<GoldenOutput>();
-    return made;
-  }();
-  return all;
-}
-
-bool is_list(const Json& workflow, const Json& link) {
-  const Json* node = workflow.find(link.as_array()[0].as_string());
-  const engine::NodeType* type =
-      node == nullptr ? nullptr : registry().find(node->at("class_type").as_string());
-  const std::uint64_t slot = link.as_array()[1].as_uint();
-  return type != nullptr && slot < type->definition.outputs.size() &&
-         type->definition.outputs[slot].is_list;
-}
 
 /// The workflow with one GoldenOutput for each recorded output.
 Json with_outputs(const Json& info) {
   Json prompt = info.at("workflow");
   const auto take = [&](const std::string& name, Json link) {
-    const int of_list = is_list(info.at("workflow"), link) ? 1 : 0;
+    const int of_list = gives_list(info.at("workflow"), link) ? 1 : 0;
     prompt["golden output " + name] = Json::Object{
         {"class_type", "GoldenOutput"},
         {"inputs", Json::Object{{"name", name}, {"value", std::move(link)}, {"of_list", of_list}}}};
@@ -119,13 +30,6 @@ Json with_outputs(const Json& info) {
     for (std::int64_t i = 0; i < outputs.as_int(); ++i)
       take(std::to_string(i), Json::Array{"n", i});
   return prompt;
-}
-
-std::optional<std::string> missing_class(const Json& workflow) {
-  for (const auto& [id, entry] : workflow.as_object())
-    if (registry().find(entry.at("class_type").as_string()) == nullptr)
-      return entry.at("class_type").as_string();
-  return {};
 }
 
 struct Tolerance {
@@ -193,31 +97,6 @@ void compare_output(Outcome& outcome, const Case& recorded, const std::string& n
   outcome.add(name, {false, 0, "expected a recorded value, found " + to_json(value.describe())});
 }
 
-/// The outcome of a prompt that ended in an error.
-Outcome of_error(const engine::ExecutionResult& result) {
-  const Json& last = result.messages.back().as_array().at(1);
-  const std::string message = last.string_or("exception_message", "no message");
-  if (message.find("unsupported") != std::string::npos) return Outcome::not_yet(message);
-  return Outcome::failed(fmt::format("node {} ({}): {}", last.string_or("node_id", "?"),
-                                     last.string_or("node_type", "?"), message));
-}
-
-/// Runs a prompt whose GoldenInput nodes read `recorded`, with the models of a base folder; what
-/// its GoldenOutput nodes take lies in play.outputs afterwards.
-engine::ExecutionResult play_prompt(const Case& recorded, const Json& prompt,
-                                    const fs::path& base) {
-  const paths::Folders folders{paths::FolderOptions{
-      .base = base, .input = {}, .output = {}, .temp = {}, .user = {}, .extra_model_paths = {}}};
-  static residency::Residency residency{std::size_t{4} << 30};
-  nodes::Services services{.folders = folders, .residency = residency};
-  play = {&recorded, {}};
-  engine::Execution execution{.prompt_id = "golden", .prompt = prompt, .outputs = {}};
-  for (const auto& [id, entry] : prompt.as_object())
-    if (entry.at("class_type").as_string() == "GoldenOutput") execution.outputs.push_back(id);
-  Quiet quiet;
-  return engine::Executor{registry(), &services}.run(execution, quiet);
-}
-
 std::optional<Outcome> run_workflow(const fs::path& file, const Tolerance& tolerance) {
   if (file.extension() != ".safetensors") return {};
   const Case recorded = Case::load(file);
@@ -230,27 +109,13 @@ std::optional<Outcome> run_workflow(const fs::path& file, const Tolerance& toler
   const fs::path base = offer_models(models);
   if (const Json* derived = recorded.info().find("derived_models"))
     make_derived_models(*derived, models, base);
-  const engine::ExecutionResult result = play_prompt(recorded, with_outputs(recorded.info()), base);
-  if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
+  const Played played = play_prompt(recorded, with_outputs(recorded.info()), {base});
+  if (!played.succeeded()) return played.failure();
 
   Outcome outcome;
-  for (const auto& [name, value] : play.outputs)
+  for (const auto& [name, value] : played.outputs)
     compare_output(outcome, recorded, name, value, tolerance);
   return outcome;
-}
-
-Json step(const char* class_type, Json inputs) {
-  return Json::Object{{"class_type", class_type}, {"inputs", std::move(inputs)}};
-}
-
-Json link(const char* node, int slot) { return Json::Array{node, slot}; }
-
-Json golden_input(const char* name, const char* type) {
-  return step("GoldenInput", Json::Object{{"name", name}, {"type", type}});
-}
-
-Json golden_output(const char* name, const Json& from) {
-  return step("GoldenOutput", Json::Object{{"name", name}, {"value", from}});
 }
 
 /// Such a folder tree that the checkpoint is found in it as "sd15_random.safetensors".
@@ -279,10 +144,10 @@ std::optional<Outcome> run_inpaint_encoding(const fs::path& file) {
                                    {"grow_mask_by", recorded.info().at("grow_mask_by")}})},
       {"latent", golden_output("latent", link("encode", 0))}};
   const fs::path golden = file.parent_path().parent_path();
-  const auto result = play_prompt(recorded, prompt, offer_models(golden / "e2e" / "models"));
-  if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
+  const Played played = play_prompt(recorded, prompt, {offer_models(golden / "e2e" / "models")});
+  if (!played.succeeded()) return played.failure();
   Outcome outcome;
-  const auto* latent = play.outputs.at("latent").get<nodes::Latent>();
+  const auto* latent = played.outputs.at("latent").get<nodes::Latent>();
   if (latent == nullptr) return Outcome::failed("expected a latent");
   compare_tensor(outcome, recorded, "expected.latent", latent->samples, {.relative = 1e-5});
   compare_tensor(outcome, recorded, "expected.noise_mask", latent->noise_mask, {.relative = 1e-5});
@@ -317,11 +182,11 @@ std::optional<Outcome> run_full_sampling(const fs::path& file, const fs::path& c
        step("VAEDecode", Json::Object{{"samples", link("sample", 0)}, {"vae", link("model", 2)}})},
       {"latent", golden_output("latent", link("sample", 0))},
       {"image", golden_output("image", link("decode", 0))}};
-  const auto result = play_prompt(recorded, prompt, base_with(checkpoint));
-  if (result.status != engine::ExecutionResult::Status::success) return of_error(result);
+  const Played played = play_prompt(recorded, prompt, {base_with(checkpoint)});
+  if (!played.succeeded()) return played.failure();
   Outcome outcome;
-  const auto* latent = play.outputs.at("latent").get<nodes::Latent>();
-  const auto* image = play.outputs.at("image").get<nodes::Image>();
+  const auto* latent = played.outputs.at("latent").get<nodes::Latent>();
+  const auto* image = played.outputs.at("image").get<nodes::Image>();
   if (latent == nullptr || image == nullptr)
     return Outcome::failed("expected a latent and an image");
   compare_tensor(outcome, recorded, "expected.latent", latent->samples, {.relative = 1e-3});

@@ -2,7 +2,7 @@
 #include "inference/checkpoint/lora.h"
 
 #include "foundation/base/error.h"
-#include "foundation/base/json.h"
+#include "golden/lora_area.h"
 #include "inference/checkpoint/recorded.h"
 
 #include <gtest/gtest.h>
@@ -125,44 +125,12 @@ TEST(Lora, StacksAndKeepsToItsScope) {
 class RecordedLora : public testing::TestWithParam<const char*> {};
 
 TEST_P(RecordedLora, PatchesWeightsAsComfyUIDoes) {
-  const std::string name = GetParam();
-  const auto expected_path = recorded("golden/lora/weights_" + name + ".safetensors",
-                                      "tests/golden/lora/weights_" + name + ".safetensors");
-  const auto base = recorded("golden/e2e/models/checkpoints/tiny_sd15.safetensors",
-                             "tests/golden/lora/base.safetensors");
-  const auto file = recorded("golden/e2e/models/loras/" + name + ".safetensors",
-                             "tests/golden/lora/loras/" + name + ".safetensors");
-  if (expected_path.empty() || base.empty() || file.empty())
-    GTEST_SKIP() << "the recorded weights are not here: set COMFY_SHARED";
-  const SourcePtr expected = open_source(expected_path);
-  const Json about = parse_json(expected->metadata().at("case"));
-  const Weights checkpoint{open_source(base)};
-  Weights unet = checkpoint / "model.diffusion_model";
-  Weights text =
-      (checkpoint / "cond_stage_model.transformer").with(Precision{.storage = at::kHalf});
-  LoraKeys keys = unet_lora_keys(unet);
-  keys.add(text_encoder_lora_keys(text, LoraEncoder::clip_l));
-  const Lora lora = load_lora(open_source(file), keys);
-  EXPECT_TRUE(lora.unused.empty()) << lora.unused.front();
-  unet = with_lora(unet, lora, about.at("strength_model").as_double());
-  text = with_lora(text, lora, about.at("strength_clip").as_double());
-  int changed = 0;
-  for (std::size_t i = 0; i < expected->tensors().size(); ++i) {
-    const std::string& tensor = expected->tensors()[i].name;
-    const std::string in_unet = "expected.unet.diffusion_model.",
-                      in_text = "expected.clip.clip_l.transformer.";
-    const bool is_text = tensor.starts_with(in_text);
-    const std::string inner = tensor.substr(is_text ? in_text.size() : in_unet.size());
-    const Tensor found = is_text ? text[inner] : unet[inner];
-    const Tensor before = (is_text ? checkpoint / "cond_stage_model.transformer"
-                                   : checkpoint / "model.diffusion_model")[inner];
-    changed += at::equal(before, found) ? 0 : 1;
-    // Half an ulp of float16 is 2^-11 relative: one ulp of the largest value.
-    const double tolerance = is_text ? 1.0 / 1024 : 1e-6;
-    EXPECT_LT(relative_difference(found, expected->read(i)), tolerance) << tensor;
-  }
-  EXPECT_EQ(changed, static_cast<int>(expected->tensors().size()));
-  EXPECT_TRUE(unet.misfits().empty());
+  const std::string name = std::string{"weights_"} + GetParam() + ".safetensors";
+  const auto file = recorded("golden/lora/" + name, "tests/golden/lora/" + name);
+  if (file.empty()) GTEST_SKIP() << "the recorded weights are not here: set COMFY_SHARED";
+  const auto outcome = golden::run_lora(file);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->verdict, golden::Verdict::passed) << outcome->message;
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, RecordedLora,
