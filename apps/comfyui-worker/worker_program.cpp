@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "worker_program.h"
 
+#include "folders_of_options.h"
 #include "foundation/base/error.h"
 #include "foundation/link/socket/socket_server_link.h"
 #include "worker/attempts/compute.h"

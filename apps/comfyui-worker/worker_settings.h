@@ -2,8 +2,6 @@
 #pragma once
 
 #include "foundation/options/options.h"
-#include "foundation/paths/folders.h"
-#include "foundation/paths/plugin_files.h"
 #include "worker/attempts/event_pipe.h"
 #include "worker/engine/executor.h"
 #include "worker/nodes/services.h"
@@ -14,8 +12,6 @@
 namespace comfy {
 
 /// What the command line means for a worker. Throws Error(invalid_input) naming the option.
-paths::FolderOptions folder_options(const options::Options& options);
-paths::PluginChoice plugin_choice(const options::Options& options);
 /// `available_memory` tells the bytes that are free.
 engine::CacheOptions cache_options(const options::Options& options,
                                    std::function<std::uint64_t()> available_memory);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "folders_of_options.h"
 #include "foundation/base/error.h"
 #include "foundation/base/random.h"
 #include "foundation/options/parse_options.h"

@@ -14,8 +14,6 @@
 namespace comfy {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// The names of the flags that were given, without values: those may be paths or secrets. The
 /// editor would look for the manager's routes, which this server has not.
 std::vector<std::string> shown_arguments(const std::vector<std::string>& arguments) {
@@ -25,15 +23,6 @@ std::vector<std::string> shown_arguments(const std::vector<std::string>& argumen
     shown.push_back(argument.substr(0, argument.find('=')));
   }
   return shown;
-}
-
-fs::path absolute(const std::string& path) {
-  return path.empty() ? fs::path{} : fs::absolute(path);
-}
-
-fs::path base_folder(const options::Options& options) {
-  const std::string& given = options.cwd.empty() ? options.base_directory : options.cwd;
-  return given.empty() ? fs::current_path() : fs::absolute(given);
 }
 
 std::size_t at_least(int value, int least, std::string_view option) {
@@ -92,31 +81,6 @@ server::Settings server_settings(const options::Options& options,
   return settings;
 }
 
-paths::FolderOptions folder_options(const options::Options& options) {
-  paths::FolderOptions folders;
-  folders.base = base_folder(options);
-  folders.input = absolute(options.input_directory);
-  folders.output = absolute(options.output_directory);
-  folders.temp = absolute(options.temp_directory);
-  folders.user = absolute(options.user_directory);
-  for (const std::string& file : options.extra_model_paths_config) {
-    folders.extra_model_paths.push_back(absolute(file));
-  }
-  folders.links = options.follow_symlinks ? paths::Links::follow : paths::Links::refuse;
-  folders.per_user = options.multi_user;
-  return folders;
-}
-
-paths::PluginChoice plugin_choice(const options::Options& options) {
-  paths::PluginChoice choice;
-  for (const std::string& folder : options.plugin_directory)
-    choice.folders.push_back(absolute(folder));
-  if (options.disable_all_custom_nodes) choice.others = paths::PluginChoice::Default::leave_out;
-  choice.wanted = options.whitelist_custom_nodes;
-  choice.unwanted = options.blacklist_custom_nodes;
-  return choice;
-}
-
 jobs::JobsOptions jobs_options(const options::Options& options) {
   jobs::JobsOptions jobs;
   jobs.max_queue_size = at_least(options.max_queue_size, 1, "max-queue-size");
@@ -133,7 +97,8 @@ std::chrono::milliseconds drain_time(const options::Options& options) {
   return seconds(options.drain_seconds, "drain-seconds");
 }
 
-jobs::SqliteOptions store_options(const options::Options& options, const fs::path& user_directory) {
+jobs::SqliteOptions store_options(const options::Options& options,
+                                  const std::filesystem::path& user_directory) {
   constexpr std::string_view kScheme = "sqlite:///";
   jobs::SqliteOptions store;
   store.file = user_directory / "comfyui-jobs.db";
@@ -142,7 +107,7 @@ jobs::SqliteOptions store_options(const options::Options& options, const fs::pat
       throw Error{Error::Kind::invalid_input,
                   "--database-url must look like sqlite:///PATH; other stores are not offered yet"};
     }
-    store.file = fs::absolute(options.database_url.substr(kScheme.size()));
+    store.file = std::filesystem::absolute(options.database_url.substr(kScheme.size()));
   }
   store.history_max_jobs = at_least(options.history_max_jobs, 0, "history-max-jobs");
   if (!(options.history_max_bytes >= 0) || options.history_max_bytes > 1e18) {

@@ -2,8 +2,6 @@
 #pragma once
 
 #include "foundation/options/options.h"
-#include "foundation/paths/folders.h"
-#include "foundation/paths/plugin_files.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/sqlite/sqlite_store.h"
 #include "frontend/server/settings.h"
@@ -17,8 +15,6 @@ namespace comfy {
 /// What the command line means for each layer. Throws Error(invalid_input) naming the option.
 server::Settings server_settings(const options::Options& options,
                                  const std::vector<std::string>& arguments);
-paths::FolderOptions folder_options(const options::Options& options);
-paths::PluginChoice plugin_choice(const options::Options& options);
 jobs::JobsOptions jobs_options(const options::Options& options);
 /// How long a stop waits for what runs.
 std::chrono::milliseconds drain_time(const options::Options& options);
