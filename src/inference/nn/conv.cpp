@@ -16,13 +16,16 @@ Conv2d::Conv2d(const Weights& w, ConvOptions options) : bias_{w.get("bias")} {
                .padding = {padding(weight.size(2)), padding(weight.size(3))}};
   if (!can_pack(weight)) {
     weight_ = weight.contiguous(at::MemoryFormat::ChannelsLast);
-  } else if (weight.size(2) * weight.size(3) == 1 && options.stride == 1 && options.padding <= 0) {
+    return;
+  }
+  if (weight.size(2) * weight.size(3) == 1 && options.stride == 1 && options.padding <= 0) {
     form_ = Form::matrix;
     weight_ = pack_linear(weight.flatten(1));
   } else {
     form_ = Form::packed;
     weight_ = pack_convolution(weight, geometry_);
   }
+  w.release("weight");
 }
 
 Tensor Conv2d::operator()(const Tensor& x) const {

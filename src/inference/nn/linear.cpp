@@ -12,6 +12,7 @@ Linear::Linear(const Weights& w) : bias_{w.get("bias")} {
   inputs_ = weight.size(1);
   is_packed_ = can_pack(weight);
   weight_ = is_packed_ ? pack_linear(weight) : weight;
+  if (is_packed_) w.release("weight");
 }
 
 Tensor Linear::operator()(const Tensor& x) const {

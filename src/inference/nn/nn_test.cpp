@@ -7,6 +7,7 @@
 #include "inference/nn/embedding.h"
 #include "inference/nn/linear.h"
 #include "inference/nn/norm.h"
+#include "inference/nn/packed.h"
 #include "inference/tensor/ops.h"
 #include "inference/tensor/random.h"
 
@@ -37,6 +38,32 @@ TEST(Linear, MultipliesAndAdds) {
   EXPECT_EQ(linear.inputs(), 40);
   EXPECT_EQ(linear.outputs(), 24);
   expect_close(at::linear(x, weight), Linear(weights({{"weight", weight}}))(x));
+}
+
+/// One weight, and how often somebody said that the file's copy of it may go.
+class CountingSource final : public checkpoint::TensorSource {
+ public:
+  explicit CountingSource(Tensor weight)
+      : TensorSource{{{.name = "weight", .dtype = at::kFloat, .shape = weight.sizes().vec()}},
+                     {},
+                     "counting"},
+        weight_{std::move(weight)} {}
+  Tensor read(std::size_t) const override { return weight_; }
+  void release(std::size_t) const override { ++released; }
+
+  mutable int released = 0;
+
+ private:
+  Tensor weight_;
+};
+
+TEST(Layers, LetTheFilesPagesGoOnceTheyHaveTheirOwnForm) {
+  const auto matrix = std::make_shared<CountingSource>(randn({24, 40}, 1));
+  const Linear linear{Weights{matrix}};
+  EXPECT_EQ(matrix->released, can_pack(matrix->read(0)) ? 1 : 0);
+  const auto kernel = std::make_shared<CountingSource>(randn({24, 16, 3, 3}, 1));
+  const Conv2d conv{Weights{kernel}};
+  EXPECT_EQ(kernel->released, can_pack(kernel->read(0)) ? 1 : 0);
 }
 
 TEST(Linear, TakesTheWeightOfAConvolutionOfOnePixel) {

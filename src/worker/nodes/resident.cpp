@@ -8,6 +8,7 @@
 #include "inference/models/text/embedding_file.h"
 #include "inference/residency/residency.h"
 #include "inference/tensor/ops.h"
+#include "worker/nodes/log.h"
 #include "worker/nodes/services.h"
 
 #include <fmt/format.h>
@@ -38,15 +39,28 @@ Tensor find_embedding(const paths::Folders& folders, std::string_view name,
   return {};
 }
 
+/// Builds a network and tells which patches did not fit it; like ComfyUI, it goes on without them.
+template <class Network, class Build>
+residency::Residency::Built<Network> build_telling_misfits(const checkpoint::Weights& weights,
+                                                           const Build& build) {
+  const std::size_t known = weights.misfits().size();
+  residency::Residency::Built<Network> built{build(), prepared_bytes(weights)};
+  const std::vector<std::string> misfits = weights.misfits();
+  for (std::size_t i = known; i < misfits.size(); ++i)
+    log.warn("a patch does not fit and is left out: {}", misfits[i]);
+  return built;
+}
+
 }  // namespace
 
 std::shared_ptr<const models::DiffusionModel> resident(const models::Model& model,
                                                        Services& services) {
   if (model.empty())
     throw Error(Error::Kind::invalid_input, "expected a MODEL, found none on the socket");
-  using Built = residency::Residency::Built<models::DiffusionModel>;
-  return services.residency.get<models::DiffusionModel>(
-      model.weights_key(), [&] { return Built{model.build(), prepared_bytes(model.weights())}; });
+  return services.residency.get<models::DiffusionModel>(model.weights_key(), [&] {
+    return build_telling_misfits<models::DiffusionModel>(model.weights(),
+                                                         [&] { return model.build(); });
+  });
 }
 
 std::shared_ptr<const models::Autoencoder> resident(const models::Vae& vae, Services& services) {
@@ -63,7 +77,6 @@ std::shared_ptr<const models::TextEncoder> resident(const models::Clip& clip, Se
   if (clip.empty())
     throw Error(Error::Kind::invalid_input,
                 "expected a CLIP, found none on the socket: this checkpoint holds no text encoder");
-  using Built = residency::Residency::Built<models::TextEncoder>;
   return services.residency.get<models::TextEncoder>(clip.weights_key(), [&] {
     models::text::ClipOptions options;
     // The encoder outlives this call, so it holds on to the folders, which outlive every prompt.
@@ -71,9 +84,9 @@ std::shared_ptr<const models::TextEncoder> resident(const models::Clip& clip, Se
                              std::string_view name, std::string_view encoder, std::int64_t width) {
       return find_embedding(folders, name, encoder, width, pickles);
     };
-    return Built{
-        models::text::build_clip(models::clip_model(clip.family()), clip.weights(), options),
-        prepared_bytes(clip.weights())};
+    return build_telling_misfits<models::TextEncoder>(clip.weights(), [&] {
+      return models::text::build_clip(models::clip_model(clip.family()), clip.weights(), options);
+    });
   });
 }
 

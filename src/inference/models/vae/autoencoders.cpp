@@ -60,9 +60,20 @@ std::int64_t scale_of_decoder(const Weights& w) {
   return factor;
 }
 
+/// For networks that denoise pixels.
+class PixelSpace final : public Autoencoder {
+ public:
+  Tensor decode(const Tensor& latent) const override { return latent; }
+  Tensor encode(const Tensor& pixels) const override { return pixels; }
+  std::int64_t latent_channels() const override { return 3; }
+  std::int64_t downscale() const override { return 1; }
+};
+
 }  // namespace
 
 std::optional<Description> detect(const Weights& w) {
+  if (w.has("pixel_space_vae"))
+    return Description{.kind = Kind::pixel_space, .latent_channels = 3, .downscale = 1};
   if (w.has("taesd_decoder.1.weight")) {
     return Description{.kind = Kind::taesd, .latent_channels = w.dim("taesd_decoder.1.weight", 1)};
   }
@@ -82,6 +93,7 @@ std::unique_ptr<Autoencoder> build(const Weights& w) {
     throw Error(Error::Kind::invalid_input,
                 fmt::format("an autoencoder (VAE) expected under \"{}\", found none", w.scope()));
   }
+  if (description->kind == Kind::pixel_space) return std::make_unique<PixelSpace>();
   if (description->kind == Kind::taesd) return std::make_unique<TinyAutoencoder>(w);
   return std::make_unique<AutoencoderKl>(w);
 }

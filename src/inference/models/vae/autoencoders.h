@@ -12,7 +12,9 @@ namespace comfy::models::vae {
 
 using checkpoint::Weights;
 
-enum class Kind { kl, taesd };
+/// pixel_space: no network, the pixels are the latent. A source says so with the tensor
+/// "pixel_space_vae", as ComfyUI does.
+enum class Kind { kl, taesd, pixel_space };
 
 /// What an autoencoder's tensors tell without reading their numbers.
 struct Description {

@@ -52,6 +52,17 @@ TEST(Autoencoder, TakesDiffusersNames) {
   EXPECT_EQ(converted.names().size(), native.names().size());
 }
 
+TEST(Autoencoder, OfPixelSpaceIsNone) {
+  const Weights w(checkpoint::dictionary_source({{"pixel_space_vae", at::ones({})}}));
+  ASSERT_TRUE(detect(w));
+  EXPECT_EQ(detect(w)->kind, Kind::pixel_space);
+  const auto autoencoder = build(w);
+  EXPECT_EQ(autoencoder->downscale(), 1);
+  EXPECT_EQ(autoencoder->latent_channels(), 3);
+  const Tensor pixels = at::rand({1, 3, 5, 7});
+  EXPECT_TRUE(at::equal(autoencoder->decode(autoencoder->encode(pixels)), pixels));
+}
+
 TEST(Autoencoder, RefusesAScopeWithoutOne) {
   EXPECT_THROW(build(Weights(checkpoint::dictionary_source({{"a", at::zeros({1})}}))), Error);
 }

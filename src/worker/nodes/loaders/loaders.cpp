@@ -6,9 +6,11 @@
 #include "inference/checkpoint/source.h"
 #include "inference/models/checkpoint_file.h"
 #include "inference/models/text/clip.h"
+#include "inference/tensor/ops.h"
 #include "worker/engine/node.h"
 #include "worker/engine/registry.h"
 #include "worker/nodes/loaders/register.h"
+#include "worker/nodes/log.h"
 #include "worker/nodes/ports.h"
 #include "worker/nodes/services.h"
 
@@ -86,9 +88,7 @@ struct VAELoader {
 
   static Out run(const In& in, Context& context) {
     if (in.vae_name.name == "pixel_space")
-      throw Error(
-          Error::Kind::unsupported,
-          "unsupported: the autoencoder \"pixel_space\", which no network of this program needs");
+      return {models::open_vae(checkpoint::dictionary_source({{"pixel_space_vae", at::ones({})}}))};
     Services& services = context.services();
     return {models::open_vae(open("vae", in.vae_name, services), precision_of(services.precision))};
   }
@@ -111,6 +111,7 @@ Patched with_lora(Patched parts, const checkpoint::SourcePtr& file, const Streng
     keys.add(models::text::clip_lora_keys(models::clip_model(parts.clip.family()),
                                           parts.clip.weights()));
   const checkpoint::Lora lora = checkpoint::load_lora(file, keys);
+  for (const std::string& name : lora.unused) log.warn("lora key not loaded: {}", name);
   if (!parts.model.empty() && strengths.model != 0)
     parts.model = parts.model.with_patches(
         checkpoint::with_lora(parts.model.weights(), lora, strengths.model).patches());
