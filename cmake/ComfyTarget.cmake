@@ -29,6 +29,13 @@ target_include_directories(comfy_build_flags INTERFACE ${PROJECT_SOURCE_DIR}/src
 target_compile_options(comfy_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                               $<$<BOOL:${COMFY_WERROR}>:-Werror>)
 target_compile_definitions(comfy_build_flags INTERFACE _GLIBCXX_ASSERTIONS)
+# Tables that the loader has filled in are read-only from then on (all code is position independent).
+target_link_options(comfy_build_flags INTERFACE -Wl,-z,relro,-z,now)
+if(COMFY_HARDEN)
+  # Buffers whose size the compiler knows, return addresses and jump targets are checked while running.
+  target_compile_options(comfy_build_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+                                                -fstack-clash-protection -fcf-protection)
+endif()
 if(COMFY_SANITIZE)
   target_compile_options(comfy_build_flags INTERFACE -fsanitize=${COMFY_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(comfy_build_flags INTERFACE -fsanitize=${COMFY_SANITIZE})

@@ -7,6 +7,7 @@
 #include "foundation/base/random.h"
 #include "foundation/link/socket/child_link.h"
 #include "foundation/options/parse_options.h"
+#include "frontend/access/audit.h"
 #include "frontend/server/features.h"
 #include "frontend/server/log.h"
 #include "frontend/server/routes/routes.h"
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 
 namespace comfy {
 namespace {
@@ -64,19 +66,27 @@ std::unique_ptr<jobs::JobStore> open_store(const options::Options& options,
 Program::Program(const options::Options& options, const std::vector<std::string>& arguments)
     : options_{options},
       signals_{io_, SIGINT, SIGTERM},
+      reloads_{io_, SIGHUP},
       logs_{system_clock()},
       settings_{complete(server_settings(options, arguments), options)},
       folders_{folder_options(options)},
       blocking_{kBlockingThreads},
+      gate_{
+          gate_options(options,
+                       server::is_reachable_from_outside(server::listen_addresses(io_, settings_)),
+                       made(folders_).user_directory()),
+          system_clock(), system_random()},
+      audit_{options.audit_log, system_clock()},
       catalogue_{folders_},
       relay_{io_.get_executor()},
-      store_{open_store(options, made(folders_))},
+      store_{open_store(options, folders_)},
       link_{start_link(options)},
       jobs_{{*store_, *link_, relay_, system_clock(), system_random()},
             hooked(jobs_options(options))},
       sessions_{io_.get_executor(), settings_.limits, system_random(), session_hooks()},
-      services_{settings_, jobs_,          folders_,        catalogue_,  sessions_, logs_,
-                blocking_, system_clock(), system_random(), file_state_, metrics_},
+      services_{settings_, jobs_,     folders_,       catalogue_,      sessions_,
+                logs_,     blocking_, system_clock(), system_random(), file_state_,
+                metrics_,  gate_,     audit_},
       routes_{server::all_routes()},
       files_{server::mounts_of(settings_.parts)},
       server_{io_, services_, routes_, files_} {
@@ -109,6 +119,7 @@ server::SessionHooks Program::session_hooks() {
     return jobs_.catch_up(client_id, since);
   };
   hooks.features = server::features(settings_);
+  hooks.per_user = gate_.is_on();
   return hooks;
 }
 
@@ -126,7 +137,9 @@ int Program::run() {
   if (!options_.dont_print_server) {
     for (const std::string& url : server_.urls()) log.info("ready: open {}", url);
   }
+  show_new_key();
   asio::co_spawn(io_, wait_for_signal(), asio::detached);
+  asio::co_spawn(io_, wait_for_reload(), asio::detached);
   if (options_.quick_test_for_ci) asio::co_spawn(io_, quick_test(), asio::detached);
   io_.run();
   return exit_status_;
@@ -148,11 +161,42 @@ awaitable<void> Program::wait_for_signal() {
   if (!more) ::_exit(128 + third);
 }
 
+awaitable<void> Program::wait_for_reload() {
+  while (true) {
+    const auto [error, number] = co_await reloads_.async_wait(kTuple);
+    if (error) co_return;
+    try {
+      gate_.reload();
+      server_.reload_tls();
+      audit_.reopen();
+      log.info("keys and certificates are read again (SIGHUP)");
+      show_new_key();
+    } catch (const Error& failure) {
+      log.error("what was to be read again is kept as it was: {}", failure.message);
+    }
+  }
+}
+
+void Program::show_new_key() const {
+  if (!gate_.new_key()) return;
+  // Not through the log, which the page shows: the key is for whoever started the program.
+  const std::vector<std::string> urls = server_.urls();
+  fmt::print(
+      stderr,
+      "\nAuthentication is on. The key of the administrator, shown this once:\n\n  {}\n\n"
+      "Open {}/?token={}\nPrograms send it as \"Authorization: Bearer KEY\". Only its hash is "
+      "kept, in {}; remove that file and restart for another key.\n\n",
+      *gate_.new_key(), urls.empty() ? std::string{} : urls.front(), *gate_.new_key(),
+      gate_.generated_key_file().string());
+  std::fflush(stderr);
+}
+
 awaitable<void> Program::stop(std::chrono::milliseconds drain) {
   const auto end_jobs = [this, drain] { jobs_.stop(drain); };
   co_await blocking_.run(end_jobs);
   const bool ended = co_await server_.stop(kRequestPatience);
   signals_.cancel();
+  reloads_.cancel();
   if (ended) co_return;
   log.warn("a connection does not end; leaving without it");
   ::_exit(exit_status_);

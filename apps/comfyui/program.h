@@ -4,6 +4,8 @@
 #include "foundation/link/worker_link.h"
 #include "foundation/options/options.h"
 #include "foundation/paths/folders.h"
+#include "frontend/access/audit.h"
+#include "frontend/access/gate.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/store.h"
 #include "frontend/server/catalogue_store.h"
@@ -42,16 +44,21 @@ class Program {
   boost::asio::awaitable<void> show_logs();
   jobs::JobsOptions hooked(jobs::JobsOptions options);
   server::SessionHooks session_hooks();
+  boost::asio::awaitable<void> wait_for_reload();
+  void show_new_key() const;
 
   const options::Options& options_;
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
+  boost::asio::signal_set reloads_;
   server::LogRing logs_;
   server::Settings settings_;
   paths::Folders folders_;
   server::BlockingPool blocking_;
   server::FileState file_state_;
   server::Metrics metrics_;
+  access::Gate gate_;
+  access::Audit audit_;
   server::CatalogueStore catalogue_;
   server::EventRelay relay_;
   std::unique_ptr<jobs::JobStore> store_;

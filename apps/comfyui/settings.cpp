@@ -4,6 +4,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/log.h"
 #include "foundation/base/strings.h"
+#include "frontend/access/private_file.h"
 
 #include <fmt/format.h>
 
@@ -42,6 +43,11 @@ std::chrono::milliseconds seconds(double value, std::string_view option) {
   return std::chrono::milliseconds{std::llround(value * 1000)};
 }
 
+/// Empty stays empty.
+std::filesystem::path absolute(const std::string& path) {
+  return path.empty() ? std::filesystem::path{} : std::filesystem::absolute(path);
+}
+
 }  // namespace
 
 server::Settings server_settings(const options::Options& options,
@@ -62,6 +68,10 @@ server::Settings server_settings(const options::Options& options,
   settings.multi_user = options.multi_user;
   settings.allowed_hosts = options.allowed_host;
   settings.allowed_origins = options.allowed_origin;
+  settings.trusted_proxies = options.trusted_proxy;
+  settings.tls = {.certificate = absolute(options.tls_certfile),
+                  .key = absolute(options.tls_keyfile),
+                  .client_authority = absolute(options.tls_client_ca)};
   settings.external_address = options.external_address;
   settings.arguments = shown_arguments(arguments);
   constexpr double kMebibyte = 1024 * 1024;
@@ -117,6 +127,41 @@ jobs::SqliteOptions store_options(const options::Options& options,
   }
   store.history_max_bytes = static_cast<std::uint64_t>(options.history_max_bytes);
   return store;
+}
+
+namespace {
+
+access::TokenRules token_rules(const options::Options& options) {
+  constexpr std::size_t kKeyMost = 64 * 1024;
+  auto key = access::read_private_file(options.jwt_key_file, kKeyMost);
+  if (!key) {
+    throw Error{
+        Error::Kind::invalid_input,
+        fmt::format("--jwt-key-file must name a file, found none at \"{}\"", options.jwt_key_file)};
+  }
+  // A secret is often written with a newline behind it that is no part of it.
+  return {.algorithm = *access::find_algorithm(options.jwt_algorithm),
+          .key = std::string{trim(*key)},
+          .issuer = options.jwt_issuer,
+          .audience = options.jwt_audience};
+}
+
+}  // namespace
+
+access::GateOptions gate_options(const options::Options& options, bool outside,
+                                 const std::filesystem::path& user_directory) {
+  const bool configured =
+      options.authentication || !options.api_key_file.empty() || !options.jwt_key_file.empty();
+  if (configured && options.insecure_no_auth) {
+    throw Error{Error::Kind::invalid_input,
+                "--insecure-no-auth and a file of keys exclude each other"};
+  }
+  access::GateOptions gate;
+  gate.on = configured || (outside && !options.insecure_no_auth);
+  if (!options.api_key_file.empty()) gate.key_file = absolute(options.api_key_file);
+  if (!options.jwt_key_file.empty()) gate.tokens = token_rules(options);
+  gate.state_folder = user_directory / ".access";
+  return gate;
 }
 
 std::size_t worker_count(const options::Options& options) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "foundation/options/options.h"
+#include "foundation/paths/folders.h"
+#include "frontend/access/gate.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/sqlite/sqlite_store.h"
 #include "frontend/server/settings.h"
@@ -20,6 +22,10 @@ jobs::JobsOptions jobs_options(const options::Options& options);
 std::chrono::milliseconds drain_time(const options::Options& options);
 jobs::SqliteOptions store_options(const options::Options& options,
                                   const std::filesystem::path& user_directory);
+/// How people are let in; without keys, tokens and an open address everybody is. `outside`: other
+/// machines can reach this one.
+access::GateOptions gate_options(const options::Options& options, bool outside,
+                                 const std::filesystem::path& user_directory);
 /// How many worker processes to start.
 std::size_t worker_count(const options::Options& options);
 /// Sets level and stream of the log.

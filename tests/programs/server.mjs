@@ -24,8 +24,8 @@ function freePort() {
 
 /** A running server; `base` is its folder, `url` its address. */
 export class Server {
-  /** checkpoint: a file that is offered as models/checkpoints/<checkpointName>. */
-  static async start({ checkpoint, checkpointName = "tiny.safetensors", args = [], base, environment = {} } = {}) {
+  /** checkpoint: a file that is offered as models/checkpoints/<checkpointName>. key: sent with every request of json(). */
+  static async start({ checkpoint, checkpointName = "tiny.safetensors", args = [], base, environment = {}, key } = {}) {
     const server = new Server();
     server.base = base ?? mkdtempSync(join(tmpdir(), "comfyui-test-"));
     server.port = await freePort();
@@ -36,6 +36,7 @@ export class Server {
     }
     server.args = ["--cwd", server.base, "--port", String(server.port), ...args];
     server.environment = environment;
+    server.headers = key ? { Authorization: `Bearer ${key}` } : {};
     await server.launch();
     return server;
   }
@@ -48,14 +49,19 @@ export class Server {
     this.exit = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve({ code, signal })));
     for (let i = 0; i < 200; ++i) {
       if (this.process.exitCode !== null) throw new Error(`the server ended at once:\n${this.log}`);
-      if (await fetch(`${this.url}/system_stats`).then((r) => r.ok, () => false)) return;
+      if (await this.ready()) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`the server does not answer:\n${this.log}`);
   }
 
+  ready() {
+    return fetch(`${this.url}/healthz`).then((r) => r.ok, () => false);
+  }
+
   async json(path, body) {
     const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    options.headers = this.headers;
     const reply = await fetch(this.url + path, options);
     const text = await reply.text();
     return text ? JSON.parse(text) : null;

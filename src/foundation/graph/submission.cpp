@@ -3,6 +3,7 @@
 
 #include "foundation/graph/coerce.h"
 #include "foundation/graph/error_table.h"
+#include "foundation/graph/prompt_limits.h"
 
 #include <fmt/format.h>
 
@@ -89,6 +90,9 @@ std::variant<Submission, Refusal> read_submission(const Json& body) {
     const std::string text = problem_message(Problem::no_prompt);
     return Refusal{Error::Kind::invalid_prompt,
                    refusal_body(problem_type(Problem::no_prompt), text, text)};
+  }
+  if (const auto limit = limit_exceeded(*prompt)) {
+    return Refusal{Error::Kind::too_large, refusal_body("prompt_too_large", *limit)};
   }
   Submission submission;
   submission.prompt = *prompt;

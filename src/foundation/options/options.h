@@ -34,7 +34,13 @@ struct Options {
   std::vector<std::string> allowed_origin;
   std::vector<std::string> trusted_proxy;
   std::string api_key_file;
+  bool authentication = false;
   bool insecure_no_auth = false;
+  std::string jwt_key_file;
+  std::string jwt_algorithm = "RS256";
+  std::string jwt_issuer;
+  std::string jwt_audience;
+  std::string audit_log;
   std::vector<std::string> allow_fetch_host;
   bool follow_symlinks = false;
   bool disable_pickle = false;

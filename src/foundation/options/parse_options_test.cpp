@@ -116,7 +116,7 @@ TEST(Options, NameExpectedAndFound) {
 TEST(Options, SayWhenTheirFeatureIsOutstanding) {
   EXPECT_EQ((World{.arguments = {"--auto-launch"}}.parse().warnings.at(0)),
             "--auto-launch is not offered yet and has no effect");
-  EXPECT_NE((World{.arguments = {"--tls-keyfile", "k"}}.refusal()), "accepted");
+  EXPECT_NE((World{.arguments = {"--isolate-decoders"}}.refusal()), "accepted");
 }
 
 TEST(Options, SurviveTheWayToAChildProcess) {

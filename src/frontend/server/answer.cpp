@@ -2,6 +2,7 @@
 #include "frontend/server/answer.h"
 
 #include "foundation/base/strings.h"
+#include "frontend/access/audit.h"
 #include "frontend/server/conditional.h"
 #include "frontend/server/error_reply.h"
 #include "frontend/server/gzip.h"
@@ -91,22 +92,52 @@ awaitable<void> compress(Response& response, BlockingPool& blocking) {
   response.headers.add("Vary", "Accept-Encoding");
 }
 
-void add_security_headers(Response& response) {
-  const auto add = [&response](const char* name, const char* value) {
-    if (!response.headers.find(name)) response.headers.add(name, value);
+/// The page may load what this server serves and nothing else. Its editor builds functions from
+/// text and shows pictures from blobs.
+std::string page_policy(const Settings& settings) {
+  return fmt::format(
+      "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+      "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+      "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+      "object-src 'none'; base-uri 'self'; frame-ancestors 'self'{}{}",
+      settings.allowed_origins.empty() ? "" : " ", fmt::join(settings.allowed_origins, " "));
+}
+
+void add_security_headers(Response& response, const Request& request, const Settings& settings) {
+  const auto add = [&response](const char* name, std::string value) {
+    if (!response.headers.find(name)) response.headers.add(name, std::move(value));
   };
   add("X-Content-Type-Options", "nosniff");
   add("Referrer-Policy", "same-origin");
-  add("X-Frame-Options", "SAMEORIGIN");
+  // This older field knows no list; the page's policy says frame-ancestors.
+  if (settings.allowed_origins.empty()) add("X-Frame-Options", "SAMEORIGIN");
   add("Cross-Origin-Resource-Policy", "same-origin");
   const auto type = response.headers.find("Content-Type");
   if (type && type->starts_with("text/html")) {
-    // The editor builds functions from text and loads pictures from blobs; nothing else is open.
-    add("Content-Security-Policy", "object-src 'none'; base-uri 'self'; frame-ancestors 'self'");
+    add("Content-Security-Policy", page_policy(settings));
+  }
+  if (request.secure && settings.external_address.starts_with("https://")) {
+    add("Strict-Transport-Security", "max-age=31536000");
   }
 }
 
 }  // namespace
+
+/// Paths that try to leave their folder are of interest to whoever reads the audit log.
+void note_refused_path(const Request& request, Services& services) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    // ClientPath begins all its refusals so.
+    if (!error.message.starts_with("path must")) return;
+    services.audit.record("refused_path", {{"address", request.remote_address},
+                                           {"user", request.identity.user},
+                                           {"method", method_name(request.method)},
+                                           {"rule", error.message.substr(0, 100)}});
+  } catch (...) {
+    // not about a path
+  }
+}
 
 awaitable<Response> answer(Request& request, const RouteMatch& match, Front& front) {
   std::optional<Response> failed;
@@ -120,6 +151,7 @@ awaitable<Response> answer(Request& request, const RouteMatch& match, Front& fro
     }
     co_return method_not_allowed(match, request.path);
   } catch (...) {
+    note_refused_path(request, front.services);
     failed = error_reply_for_current_exception();
   }
   co_return std::move(*failed);
@@ -132,7 +164,7 @@ awaitable<void> complete(Response& response, const Request& request, Front& fron
       !rule.empty() && !response.headers.find("Cache-Control")) {
     response.headers.add("Cache-Control", std::string{rule});
   }
-  add_security_headers(response);
+  add_security_headers(response, request, front.services.settings);
   for (const auto& [name, value] : front.origins.cors_headers(request.headers)) {
     response.headers.add(name, value);
   }

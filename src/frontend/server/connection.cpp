@@ -3,6 +3,7 @@
 
 #include "foundation/base/clock.h"
 #include "foundation/base/error.h"
+#include "frontend/server/admission.h"
 #include "frontend/server/answer.h"
 #include "frontend/server/body_sink.h"
 #include "frontend/server/error_reply.h"
@@ -24,6 +25,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace comfy::server {
@@ -57,7 +59,7 @@ std::string_view path_and_query(std::string_view target) {
   return path == std::string_view::npos ? "/" : target.substr(path);
 }
 
-Request request_of(const Parser& parser, const std::string& remote) {
+Request request_of(const Parser& parser, const std::string& remote, bool secure) {
   const auto& message = parser.get();
   Request request;
   request.method = method_of(to_text(message.method_string()));
@@ -68,6 +70,7 @@ Request request_of(const Parser& parser, const std::string& remote) {
     request.headers.add(to_text(field.name_string()), to_text(field.value()));
   }
   request.remote_address = remote;
+  request.secure = secure;
   return request;
 }
 
@@ -91,41 +94,29 @@ void check_head(const Request& request, const Limits& limits) {
   }
 }
 
-void check_origin(const Request& request, const OriginRules& rules) {
-  switch (rules.judge(request.method, request.target, request.headers)) {
-    case OriginRules::Verdict::pass:
-      return;
-    case OriginRules::Verdict::malformed:
-      throw Refused{text_response("a request must have exactly one Host header", 400)};
-    case OriginRules::Verdict::misdirected:
-      log.warn("refused a request of {} for an unknown host", request.remote_address);
-      throw Refused{text_response(
-          "this host name is not served here; --allowed-host adds it to those that are", 421)};
-    case OriginRules::Verdict::foreign:
-      log.warn("refused a request that a page of another site sent from {}",
-               request.remote_address);
-      throw Refused{empty_response(403)};
-  }
+std::string address_of(Channel& channel) {
+  error_code error;
+  const auto peer = channel.socket().remote_endpoint(error);
+  return error ? std::string{} : peer.address().to_string();
 }
 
 class Connection {
  public:
-  Connection(beast::tcp_stream stream, Front& front)
-      : stream_{std::move(stream)},
+  Connection(Channel channel, Front& front)
+      : stream_{std::move(channel)},
         front_{front},
         limits_{front.services.settings.limits},
-        watch_{stream_},
-        handle_{front.connections.add(stream_)} {
-    error_code ignored;
-    const auto peer = stream_.socket().remote_endpoint(ignored);
-    remote_ = ignored ? std::string{} : peer.address().to_string();
-  }
+        watch_{stream_.tcp()},
+        remote_{address_of(stream_)},
+        handle_{front.connections.add(stream_.tcp(), remote_)} {}
   ~Connection() { front_.connections.remove(handle_); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   awaitable<void> run() {
     try {
+      stream_.expires_after(limits_.header_time);
+      co_await stream_.handshake();
       bool goes_on = true;
       while (goes_on && !front_.connections.stopping()) {
         goes_on = co_await serve_one();
@@ -147,9 +138,9 @@ class Connection {
     try {
       co_await read_head(parser);
       handle_->answers = true;
-      request = request_of(parser, remote_);
+      request = request_of(parser, remote_, stream_.is_tls());
       check_head(request, limits_);
-      check_origin(request, front_.origins);
+      front_.proxies.apply(request);
     } catch (Refused& refused) {
       refusal = std::move(refused.response);
     }
@@ -159,20 +150,41 @@ class Connection {
     }
     const bool head_only = request.method == Method::head;
     if (head_only) request.method = Method::get;
+    const RouteMatch match = request.method == Method::options
+                                 ? RouteMatch{}
+                                 : front_.routes.match(request.method, request.path);
+    refusal = co_await admitted(request, match.route);
+    if (refusal) {
+      // A refusal closes: the body was not read, and the next bytes may be part of it.
+      if (head_only) request.method = Method::head;
+      co_await refuse(*std::move(refusal), request);
+      co_return false;
+    }
+    if (request.identity.authenticated && !request.identity.user.empty()) {
+      front_.connections.know(handle_);
+    }
     const bool is_socket = request.path == "/ws" || request.path == "/api/ws";
     if (is_socket && beast::websocket::is_upgrade(parser.get())) {
       co_await upgrade(parser, std::move(request));
       co_return false;
     }
-    co_return co_await exchange(parser, request, head_only);
+    co_return co_await exchange(parser, request, match, head_only);
+  }
+
+  awaitable<std::optional<Response>> admitted(Request& request, const Route* route) {
+    std::optional<Response> failed;
+    try {
+      co_return co_await admit(request, route, front_);
+    } catch (...) {
+      failed = error_reply_for_current_exception();
+    }
+    co_return failed;
   }
 
   /// Reads the body, has the request answered and sends the answer.
-  awaitable<bool> exchange(Parser& parser, Request& request, bool head_only) {
+  awaitable<bool> exchange(Parser& parser, Request& request, const RouteMatch& match,
+                           bool head_only) {
     const auto begin = std::chrono::steady_clock::now();
-    const RouteMatch match = request.method == Method::options
-                                 ? RouteMatch{}
-                                 : front_.routes.match(request.method, request.path);
     std::optional<Response> response;
     bool body_read = true;
     try {
@@ -335,8 +347,8 @@ class Connection {
     } catch (const Error& error) {
       refusal = error_reply(error);
     }
-    if (!refusal && front_.services.sessions.is_full()) {
-      refusal = text_response("too many WebSocket connections", 503);
+    if (const auto full = front_.services.sessions.refusal(request.identity); !refusal && full) {
+      refusal = text_response(*full, 503);
     }
     if (refusal) {
       co_await refuse(*std::move(refusal), request);
@@ -351,9 +363,8 @@ class Connection {
 
   /// Lets the last answer arrive although unread bytes of the request may still come in.
   awaitable<void> close_gently() {
-    error_code ignored;
-    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     stream_.expires_after(std::chrono::seconds{2});
+    co_await stream_.say_end();
     std::vector<char> waste(kReadPiece);
     for (int i = 0; i < 64; ++i) {
       const auto space = asio::buffer(waste);
@@ -362,16 +373,27 @@ class Connection {
     }
   }
 
-  beast::tcp_stream stream_;
+  Channel stream_;
   Front& front_;
   const Limits& limits_;
   Watch watch_;
+  std::string remote_;
   Connections::Handle handle_;
   beast::flat_buffer buffer_;
-  std::string remote_;
 };
 
 }  // namespace
+
+void Connections::know(Handle handle) {
+  if (!std::exchange(handle->is_stranger, false)) return;
+  const auto found = strangers_.find(handle->address);
+  if (--found->second == 0) strangers_.erase(found);
+}
+
+std::size_t Connections::strangers(const std::string& address) const {
+  const auto found = strangers_.find(address);
+  return found == strangers_.end() ? 0 : found->second;
+}
 
 void Connections::stop_idle() {
   stopping_ = true;
@@ -387,8 +409,8 @@ void Connections::stop_all() {
   }
 }
 
-awaitable<void> serve_connection(beast::tcp_stream stream, Front& front) {
-  Connection connection{std::move(stream), front};
+awaitable<void> serve_connection(Channel channel, Front& front) {
+  Connection connection{std::move(channel), front};
   co_await connection.run();
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "frontend/server/channel.h"
 #include "frontend/server/origin_rules.h"
 #include "frontend/server/route.h"
 #include "frontend/server/static_files.h"
+#include "frontend/server/trusted_proxies.h"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -11,6 +13,9 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
+#include <map>
+#include <string>
+#include <utility>
 
 namespace comfy::server {
 
@@ -21,14 +26,24 @@ class Connections {
   struct Entry {
     boost::beast::tcp_stream* stream = nullptr;  ///< null once it is a session's socket
     bool answers = false;                        ///< a request is under way
+    std::string address;
+    bool is_stranger = true;  ///< it has not shown a key yet
   };
   using Handle = std::list<Entry>::iterator;
 
-  Handle add(boost::beast::tcp_stream& stream) {
-    return entries_.insert(entries_.end(), {&stream, false});
+  Handle add(boost::beast::tcp_stream& stream, std::string address) {
+    ++strangers_[address];
+    return entries_.insert(entries_.end(), {&stream, false, std::move(address)});
   }
-  void remove(Handle handle) { entries_.erase(handle); }
+  void remove(Handle handle) {
+    know(handle);
+    entries_.erase(handle);
+  }
+  /// Its requests carry a key: it counts no more among those of its address.
+  void know(Handle handle);
   std::size_t size() const { return entries_.size(); }
+  /// How many connections an address has that have not shown a key.
+  std::size_t strangers(const std::string& address) const;
 
   bool stopping() const { return stopping_; }
   /// No connection takes another request; idle ones end now.
@@ -38,6 +53,7 @@ class Connections {
 
  private:
   std::list<Entry> entries_;
+  std::map<std::string, std::size_t> strangers_;
   bool stopping_ = false;
 };
 
@@ -48,9 +64,10 @@ struct Front {
   const OriginRules& origins;
   StaticFiles& files;
   Connections& connections;
+  const TrustedProxies& proxies;
 };
 
 /// Answers the requests of one connection until it ends; never throws.
-boost::asio::awaitable<void> serve_connection(boost::beast::tcp_stream stream, Front& front);
+boost::asio::awaitable<void> serve_connection(Channel channel, Front& front);
 
 }  // namespace comfy::server

@@ -9,7 +9,7 @@ namespace comfy::server {
 
 unsigned status_of(const Error& error) {
   using Kind = Error::Kind;
-  if (error.details == "queue_full") return 429;
+  if (error.details == "queue_full" || error.details == "rate_limited") return 429;
   if (error.details == "disk_full") return 507;
   switch (error.kind) {
     case Kind::invalid_prompt:

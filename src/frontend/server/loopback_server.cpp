@@ -41,9 +41,10 @@ asio::awaitable<void> stop_server(Server& server, std::chrono::milliseconds pati
   if (!ended) std::abort();  // the test must not go on with loose ends
 }
 
-paths::FolderOptions folders_in(const std::filesystem::path& base) {
+paths::FolderOptions folders_in(const std::filesystem::path& base, bool per_user) {
   paths::FolderOptions options;
   options.base = base;
+  options.per_user = per_user;
   return options;
 }
 
@@ -82,8 +83,11 @@ Settings LoopbackServer::complete(Settings settings) const {
   return settings;
 }
 
-LoopbackServer::LoopbackServer(Settings settings, std::vector<Route> more)
-    : settings_{complete(std::move(settings))}, folders_{folders_in(base_.path())} {
+LoopbackServer::LoopbackServer(Settings settings, std::vector<Route> more, access::GateOptions gate)
+    : settings_{complete(std::move(settings))},
+      folders_{folders_in(base_.path(), settings_.multi_user)},
+      gate_{std::move(gate), system_clock(), system_random()},
+      audit_{base_.path() / "audit.jsonl", system_clock()} {
   folders_.create_basic_directories();
   const graph::Catalogue nodes = graph::catalogue_from_object_info(
       parse_json(read_file("tests/protocol/object_info_small.json")));
@@ -101,11 +105,13 @@ LoopbackServer::LoopbackServer(Settings settings, std::vector<Route> more)
     return jobs_->catch_up(id, since);
   };
   hooks.features = features(settings_);
+  hooks.per_user = gate_.is_on();
   sessions_ = std::make_unique<Sessions>(io_.get_executor(), settings_.limits, system_random(),
                                          std::move(hooks));
   relay_.connect(*sessions_);
   services_.emplace(Services{settings_, *jobs_, folders_, catalogue_, *sessions_, logs_, blocking_,
-                             system_clock(), system_random(), file_state_, metrics_});
+                             system_clock(), system_random(), file_state_, metrics_, gate_,
+                             audit_});
   std::vector<Route> rows = all_routes();
   rows.insert(rows.end(), more.begin(), more.end());
   routes_.emplace(std::move(rows));
@@ -164,6 +170,11 @@ bool LoopbackClient::fill() {
   if (got <= 0) return false;
   buffer_.append(piece, static_cast<std::size_t>(got));
   return true;
+}
+
+std::string LoopbackClient::receive_some() {
+  if (buffer_.empty() && !fill()) throw std::runtime_error{"the connection ended"};
+  return std::exchange(buffer_, {});
 }
 
 bool LoopbackClient::is_closed() {

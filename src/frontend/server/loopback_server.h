@@ -8,6 +8,8 @@
 #include "foundation/base/random.h"
 #include "foundation/link/worker_link.h"
 #include "foundation/paths/folders.h"
+#include "frontend/access/audit.h"
+#include "frontend/access/gate.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/store.h"
 #include "frontend/server/catalogue_store.h"
@@ -59,7 +61,8 @@ class TemporaryFolder {
 class LoopbackServer {
  public:
   /// Rows beside those of the product, for tests of the way requests take.
-  explicit LoopbackServer(Settings settings = {}, std::vector<Route> more = {});
+  explicit LoopbackServer(Settings settings = {}, std::vector<Route> more = {},
+                          access::GateOptions gate = {});
   ~LoopbackServer();
   LoopbackServer(const LoopbackServer&) = delete;
   LoopbackServer& operator=(const LoopbackServer&) = delete;
@@ -71,6 +74,8 @@ class LoopbackServer {
   EventRelay& relay() { return relay_; }
   LogRing& logs() { return logs_; }
   Services& services() { return *services_; }
+  access::Gate& gate() { return gate_; }
+  const RouteTable& routes() const { return *routes_; }
   const Settings& settings() const { return settings_; }
   /// Ends the server as SIGTERM would.
   void stop();
@@ -94,6 +99,8 @@ class LoopbackServer {
   std::unique_ptr<jobs::JobStore> store_;
   std::unique_ptr<jobs::Jobs> jobs_;
   std::unique_ptr<Sessions> sessions_;
+  access::Gate gate_;
+  access::Audit audit_;
   std::optional<Services> services_;
   std::optional<RouteTable> routes_;
   std::optional<StaticFiles> files_;
@@ -127,6 +134,8 @@ class LoopbackClient {
   /// ends before it is whole.
   enum class Expect { body, head };
   Reply receive(Expect expect = Expect::body);
+  /// What has come, at least a byte. Throws std::runtime_error when the connection ends first.
+  std::string receive_some();
   /// True when the server has ended the connection and nothing more came.
   bool is_closed();
 

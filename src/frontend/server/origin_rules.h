@@ -31,9 +31,12 @@ std::optional<Authority> parse_origin(std::string_view text);
 /// It looks at headers alone: no name is ever resolved.
 class OriginRules {
  public:
-  /// `machine` is this machine's own name. Throws Error(invalid_input) when an allowed origin or
+  /// `machine` is this machine's own name. Where keys are needed any host name will do, as a page
+  /// that rebinds one has no key, and the star of CORS lets in only what carries its key on
+  /// purpose. Throws Error(invalid_input) when an allowed origin or
   /// the external address cannot be read.
-  OriginRules(const Settings& settings, std::string machine);
+  enum class Keys : std::uint8_t { needless, needed };
+  OriginRules(const Settings& settings, std::string machine, Keys keys = Keys::needless);
 
   enum class Verdict : std::uint8_t {
     pass,
@@ -51,6 +54,7 @@ class OriginRules {
   bool knows_host(const Authority& host) const;
   bool allows_origin(const Headers& headers, const Authority& host) const;
 
+  Keys keys_;
   std::vector<std::string> hosts_;
   std::vector<std::string> origins_;
   std::optional<std::string> cors_origin_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "foundation/base/json.h"
+#include "frontend/access/role.h"
 #include "frontend/server/body.h"
 #include "frontend/server/fields.h"
 
@@ -28,8 +29,9 @@ struct Request {
   Query query;
   Headers headers;
   Body body;
-  std::string remote_address;    ///< without port
-  std::string user = "default";  ///< whose jobs, settings and files this request may touch
+  std::string remote_address;  ///< without port; behind a trusted proxy the client's own
+  bool secure = false;         ///< it came by TLS, to us or to a trusted proxy
+  access::Identity identity;   ///< who sends it
 
   /// The body as JSON, whatever Content-Type says. Throws Error(invalid_input) when it is none.
   Json json() const;

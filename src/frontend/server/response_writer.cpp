@@ -20,14 +20,13 @@ namespace comfy::server {
 namespace {
 
 namespace asio = boost::asio;
-using Stream = boost::beast::tcp_stream;
 using asio::awaitable;
 
 constexpr std::size_t kPiece = 256 * 1024;
 
 class Writer {
  public:
-  Writer(Stream& stream, Services& services) : stream_{stream}, services_{services} {}
+  Writer(Channel& stream, Services& services) : stream_{stream}, services_{services} {}
 
   /// The head and the body together when they fit into one piece, else one after the other.
   awaitable<void> text(std::string head, std::string_view body) {
@@ -98,7 +97,7 @@ class Writer {
 
   void expire() { stream_.expires_after(services_.settings.limits.write_stall); }
 
-  Stream& stream_;
+  Channel& stream_;
   Services& services_;
 };
 
@@ -128,7 +127,7 @@ std::string head_text(const Response& response, std::optional<std::uint64_t> len
 
 }  // namespace
 
-awaitable<void> write_response(Stream& stream, const Response& response, WriteMode mode,
+awaitable<void> write_response(Channel& stream, const Response& response, WriteMode mode,
                                Services& services) {
   Writer writer{stream, services};
   const std::string_view nothing;

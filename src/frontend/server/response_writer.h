@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "frontend/server/channel.h"
 #include "frontend/server/response.h"
 #include "frontend/server/services.h"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 
 namespace comfy::server {
 
@@ -19,8 +19,7 @@ struct WriteMode {
 /// Sends an answer. Files go in pieces read on the blocking pool, so that neither memory nor the
 /// I/O thread feels their size. Throws boost::system::system_error when the peer is gone or takes
 /// nothing for Limits::write_stall.
-boost::asio::awaitable<void> write_response(boost::beast::tcp_stream& stream,
-                                            const Response& response, WriteMode mode,
-                                            Services& services);
+boost::asio::awaitable<void> write_response(Channel& stream, const Response& response,
+                                            WriteMode mode, Services& services);
 
 }  // namespace comfy::server

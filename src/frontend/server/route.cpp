@@ -58,6 +58,22 @@ bool more_fixed(const Segments& a, const Segments& b) {
 
 }  // namespace
 
+std::optional<access::Role> needed_role(const Route& route) {
+  switch (route.access) {
+    case Access::open:
+      return {};
+    case Access::read:
+      return access::Role::read;
+    case Access::submit:
+      return access::Role::submit;
+    case Access::admin:
+      return access::Role::admin;
+    case Access::by_method:
+      break;
+  }
+  return route.method == Method::get ? access::Role::read : access::Role::submit;
+}
+
 RouteTable::RouteTable(std::vector<Route> rows) : rows_{std::move(rows)} {
   for (const Route& row : rows_) {
     if (!row.pattern.starts_with('/') || row.handler == nullptr) {

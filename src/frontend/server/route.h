@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "frontend/access/role.h"
 #include "frontend/server/request.h"
 #include "frontend/server/response.h"
 
@@ -29,6 +30,15 @@ enum class BodyLimit : std::uint8_t {
   upload  ///< --max-upload-size: uploads, user data, prompts
 };
 
+/// What a key must let its holder do to reach a route (security.md, section 3).
+enum class Access : std::uint8_t {
+  by_method,  ///< `read` for GET, `submit` for the rest
+  open,       ///< nothing, not even a key
+  read,
+  submit,
+  admin
+};
+
 /// Under which paths a route is served.
 enum class Alias : std::uint8_t {
   api,   ///< bare and under /api, as most of ComfyUI's
@@ -44,7 +54,11 @@ struct Route {
   Handler handler = nullptr;
   BodyLimit body = BodyLimit::small;
   Alias alias = Alias::api;
+  Access access = Access::by_method;
 };
+
+/// The role that a row needs; nothing for one that is open to everybody.
+std::optional<access::Role> needed_role(const Route& route);
 
 /// What a path and a method lead to.
 struct RouteMatch {

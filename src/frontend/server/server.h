@@ -10,7 +10,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +28,9 @@ class Server {
   void listen();
   /// The addresses in the form people open them, for instance "http://127.0.0.1:8188".
   std::vector<std::string> urls() const;
+  /// Reads certificate and key anew, for connections from now on. Throws Error(invalid_input) and
+  /// keeps those it has when they cannot be used.
+  void reload_tls();
   std::uint16_t port() const;
 
   /// Takes no connection any more, lets requests under way end within `patience`, ends sessions.
@@ -43,19 +45,27 @@ class Server {
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
   boost::asio::awaitable<void> tick_loop();
   boost::asio::awaitable<bool> all_ended(std::chrono::milliseconds patience) const;
-  bool may_connect(const boost::asio::ip::address& address) const;
+  /// Why a connection of that address is one too many; empty when it is not.
+  std::string refusal(const boost::asio::ip::address& address) const;
+  boost::asio::awaitable<void> turn_away(boost::asio::ip::tcp::socket socket, std::string reason);
 
   boost::asio::io_context& io_;
   Services& services_;
   OriginRules origins_;
+  TrustedProxies proxies_;
+  Channel::TlsContext tls_;
   Connections connections_;
   Front front_;
   std::vector<Acceptor> acceptors_;
-  std::map<boost::asio::ip::address, std::size_t> per_address_;
+  std::size_t turned_away_ = 0;
   boost::asio::steady_timer tick_;
 };
 
-/// Throws Error(invalid_input) unless the address is a loopback one or `insecure_no_auth` is given.
-void require_safe_address(const boost::asio::ip::address& address, const Settings& settings);
+/// The addresses of the settings, names looked up now and never again. Throws Error(invalid_input)
+/// for what is none.
+std::vector<boost::asio::ip::address> listen_addresses(boost::asio::io_context& io,
+                                                       const Settings& settings);
+/// Whether somebody else than this machine's own users can reach them.
+bool is_reachable_from_outside(const std::vector<boost::asio::ip::address>& addresses);
 
 }  // namespace comfy::server

@@ -12,6 +12,11 @@ class Clock;
 class Random;
 }  // namespace comfy
 
+namespace comfy::access {
+class Audit;
+class Gate;
+}  // namespace comfy::access
+
 namespace comfy::jobs {
 class Jobs;
 }
@@ -41,6 +46,8 @@ struct Services {
   Random& random;
   FileState& files;  ///< of the routes in files/
   Metrics& metrics;
+  access::Gate& gate;
+  access::Audit& audit;
   /// How the broker is doing; not set where workers are this program's own children.
   std::function<BrokerState()> broker = {};
 };

@@ -6,8 +6,9 @@
 #include "frontend/server/log.h"
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 
 namespace comfy::server {
 namespace {
@@ -74,37 +75,54 @@ Sessions::Sessions(boost::asio::any_io_executor executor, const Limits& limits, 
                    SessionHooks hooks)
     : executor_{std::move(executor)}, limits_{limits}, random_{random}, hooks_{std::move(hooks)} {}
 
-boost::asio::awaitable<void> Sessions::serve(boost::beast::tcp_stream stream,
-                                             const Upgrade& upgrade, const Request& request) {
+Sessions::Name Sessions::name_of(const std::string& user, const std::string& client_id) const {
+  return {hooks_.per_user ? user : std::string{}, client_id};
+}
+
+std::optional<std::string> Sessions::refusal(const access::Identity& identity) const {
+  if (sockets_.size() >= limits_.sockets) {
+    return fmt::format("this server holds {} WebSocket connections at most", limits_.sockets);
+  }
+  if (!hooks_.per_user) return {};
+  const auto theirs = std::ranges::count_if(
+      sockets_, [&](const auto& entry) { return entry.second == identity.user; });
+  if (static_cast<std::size_t>(theirs) < limits_.sockets_per_user) return {};
+  return fmt::format("a user may hold {} WebSocket connections", limits_.sockets_per_user);
+}
+
+boost::asio::awaitable<void> Sessions::serve(Channel channel, const Upgrade& upgrade,
+                                             const Request& request) {
   std::string client_id{request.query.find("clientId").value_or("")};
   if (client_id.empty()) client_id = random_hex(random_, 16);
-  const auto socket = std::make_shared<Socket>(std::move(stream), limits_, client_id);
-  sockets_.insert(socket);
-  if (const auto old = by_id_.find(client_id); old != by_id_.end()) {
+  Session session{std::make_shared<Socket>(std::move(channel), limits_, client_id),
+                  name_of(request.identity.user, client_id)};
+  sockets_.emplace(session.socket, request.identity.user);
+  if (const auto old = by_name_.find(session.name); old != by_name_.end()) {
     old->second->close(CloseCode::replaced, "another connection uses this client id");
   }
-  by_id_[client_id] = socket;
+  by_name_[session.name] = session.socket;
   try {
-    greet(*socket, request);
+    greet(session, request);
     bool first = true;
-    Socket::OnText handler = [this, &first, &socket](std::string_view text) {
-      on_text(*socket, first, text);
+    Socket::OnText handler = [this, &first, &session](std::string_view text) {
+      on_text(*session.socket, first, text);
     };
-    co_await socket->run(upgrade, std::move(handler));
+    co_await session.socket->run(upgrade, std::move(handler));
   } catch (const std::exception& error) {
     log.warn("the session of {} ended with {}", client_id, error.what());
   }
-  remove(socket);
+  remove(session);
 }
 
-void Sessions::greet(Socket& socket, const Request& request) {
+void Sessions::greet(Session& session, const Request& request) {
+  Socket& socket = *session.socket;
   const Json status = Json::Object{
       {"status",
        Json::Object{{"exec_info", Json::Object{{"queue_remaining", hooks_.queue_remaining()}}}}},
       {"sid", socket.client_id()}};
   socket.send(share(Json::Object{{"type", "status"}, {"data", status}}));
   for (const jobs::TextEvent& event : hooks_.catch_up(socket.client_id(), since_of(request))) {
-    socket.send(event.text);
+    if (name_of(event.owner, socket.client_id()) == session.name) socket.send(event.text);
   }
 }
 
@@ -125,23 +143,32 @@ void Sessions::on_text(Socket& socket, bool& first, std::string_view text) const
   socket.send(share(Json::Object{{"type", "feature_flags"}, {"data", hooks_.features}}));
 }
 
-void Sessions::remove(const SocketPointer& socket) {
-  sockets_.erase(socket);
-  if (socket->fell_behind()) ++fallen_behind_;
+void Sessions::remove(const Session& session) {
+  sockets_.erase(session.socket);
+  if (session.socket->fell_behind()) ++fallen_behind_;
   // Only if no newer connection took the name over.
-  const auto current = by_id_.find(socket->client_id());
-  if (current == by_id_.end() || current->second != socket) return;
-  by_id_.erase(current);
-  log_subscribers_.erase(socket->client_id());
+  const auto current = by_name_.find(session.name);
+  if (current == by_name_.end() || current->second != session.socket) return;
+  by_name_.erase(current);
+  log_subscribers_.erase(session.name);
+}
+
+/// Calls `send` for the session that an event is for; without a client id for every session, or
+/// with authentication for those of the prompt's user. What belongs to nobody is for everybody.
+template <class Event, class Send>
+void Sessions::to_audience(const Event& event, Send send) const {
+  if (event.client_id) {
+    const auto found = by_name_.find(name_of(event.owner, *event.client_id));
+    if (found != by_name_.end()) send(*found->second);
+    return;
+  }
+  for (const auto& [name, socket] : by_name_) {
+    if (event.prompt_id.empty() || name.first == name_of(event.owner, {}).first) send(*socket);
+  }
 }
 
 void Sessions::deliver(const jobs::TextEvent& event) {
-  if (!event.client_id) {
-    for (const auto& [id, socket] : by_id_) socket->send(event.text);
-    return;
-  }
-  const auto found = by_id_.find(*event.client_id);
-  if (found != by_id_.end()) found->second->send(event.text);
+  to_audience(event, [&event](Socket& socket) { socket.send(event.text); });
 }
 
 void Sessions::deliver(const jobs::PreviewEvent& event) {
@@ -172,36 +199,33 @@ void Sessions::deliver(const jobs::PreviewEvent& event) {
       socket.send_preview(event.prompt_id, bytes);
     }
   };
-  if (!event.client_id) {
-    for (const auto& [id, socket] : by_id_) send(*socket);
-    return;
-  }
-  const auto found = by_id_.find(*event.client_id);
-  if (found != by_id_.end()) send(*found->second);
+  to_audience(event, send);
 }
 
-void Sessions::subscribe_logs(const std::string& client_id, bool enabled) {
+void Sessions::subscribe_logs(const access::Identity& identity, const std::string& client_id,
+                              bool enabled) {
+  const Name name = name_of(identity.user, client_id);
   if (!enabled) {
-    log_subscribers_.erase(client_id);
-  } else if (by_id_.contains(client_id)) {
-    log_subscribers_.insert(client_id);
+    log_subscribers_.erase(name);
+  } else if (by_name_.contains(name)) {
+    log_subscribers_.insert(name);
   }
 }
 
 void Sessions::send_logs(const SharedBytes& text) {
-  for (const std::string& id : log_subscribers_) {
-    const auto found = by_id_.find(id);
-    if (found != by_id_.end()) found->second->send(text);
+  for (const Name& name : log_subscribers_) {
+    const auto found = by_name_.find(name);
+    if (found != by_name_.end()) found->second->send(text);
   }
 }
 
 void Sessions::tick() {
   const auto now = std::chrono::steady_clock::now();
-  for (const SocketPointer& socket : std::set{sockets_}) socket->tick(now);
+  for (const auto& [socket, user] : std::map{sockets_}) socket->tick(now);
 }
 
 void Sessions::stop() {
-  for (const SocketPointer& socket : std::set{sockets_}) {
+  for (const auto& [socket, user] : std::map{sockets_}) {
     socket->close(CloseCode::going_away, "the server stops");
   }
 }

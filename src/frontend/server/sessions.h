@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comfy::server {
@@ -27,6 +28,8 @@ struct SessionHooks {
                                              std::optional<std::uint64_t> since)>
       catch_up;
   Json features;  ///< the answer to a client's feature_flags
+  /// Authentication is on: a user's sessions see that user's prompts only.
+  bool per_user = false;
 };
 
 /// All WebSocket sessions, by client id. Lives on the I/O thread; EventRelay brings it what other
@@ -36,21 +39,22 @@ class Sessions {
   Sessions(boost::asio::any_io_executor executor, const Limits& limits, Random& random,
            SessionHooks hooks);
 
-  bool is_full() const { return sockets_.size() >= limits_.sockets; }
+  /// Why nobody, or not this user, may open another session; nothing when one may.
+  std::optional<std::string> refusal(const access::Identity& identity) const;
   std::size_t size() const { return sockets_.size(); }
   /// How many were closed so far since they did not read.
   std::uint64_t fallen_behind() const { return fallen_behind_; }
 
   /// Accepts an upgrade and serves the session until it ends. `clientId` of the query names it; a
   /// session of that name that is still there is closed (4001).
-  boost::asio::awaitable<void> serve(boost::beast::tcp_stream stream, const Upgrade& upgrade,
+  boost::asio::awaitable<void> serve(Channel channel, const Upgrade& upgrade,
                                      const Request& request);
 
   void deliver(const jobs::TextEvent& event);
   void deliver(const jobs::PreviewEvent& event);
 
   /// Whether that session gets `logs` messages.
-  void subscribe_logs(const std::string& client_id, bool enabled);
+  void subscribe_logs(const access::Identity& identity, const std::string& client_id, bool enabled);
   bool has_log_subscribers() const { return !log_subscribers_.empty(); }
   void send_logs(const SharedBytes& text);
 
@@ -61,17 +65,26 @@ class Sessions {
 
  private:
   using SocketPointer = std::shared_ptr<Socket>;
-  void greet(Socket& socket, const Request& request);
+  /// The user, empty without authentication, and the client id: nobody takes over another user's.
+  using Name = std::pair<std::string, std::string>;
+  struct Session {
+    SocketPointer socket;
+    Name name;
+  };
+  Name name_of(const std::string& user, const std::string& client_id) const;
+  template <class Event, class Send>
+  void to_audience(const Event& event, Send send) const;
+  void greet(Session& session, const Request& request);
   void on_text(Socket& socket, bool& first, std::string_view text) const;
-  void remove(const SocketPointer& socket);
+  void remove(const Session& session);
 
   boost::asio::any_io_executor executor_;
   const Limits& limits_;
   Random& random_;
   SessionHooks hooks_;
-  std::set<SocketPointer> sockets_;             ///< all, also those being replaced
-  std::map<std::string, SocketPointer> by_id_;  ///< the current one of each client id
-  std::set<std::string> log_subscribers_;
+  std::map<SocketPointer, std::string> sockets_;  ///< all and whose, also those being replaced
+  std::map<Name, SocketPointer> by_name_;         ///< the current one of each name
+  std::set<Name> log_subscribers_;
   std::uint64_t fallen_behind_ = 0;
 };
 

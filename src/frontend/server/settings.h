@@ -29,6 +29,7 @@ struct Limits {
   std::size_t body_in_memory = 1024 * 1024;  ///< bigger ones go through a temporary file
 
   std::size_t sockets = 2'048;
+  std::size_t sockets_per_user = 64;  ///< with authentication
   std::size_t socket_message = 4 * 1024 * 1024;
   std::size_t socket_messages_per_second = 20;
   std::size_t socket_queue_frames = 1'000;
@@ -57,6 +58,14 @@ struct Parts {
   std::filesystem::path catalogue;  ///< catalogue.json, the node definitions of the build
 };
 
+/// PEM files for HTTPS; all empty: plain HTTP.
+struct TlsFiles {
+  std::filesystem::path certificate = {};  ///< with the chain behind it
+  std::filesystem::path key = {};
+  std::filesystem::path client_authority =
+      {};  ///< clients must show a certificate of it; empty: none
+};
+
 /// How this server listens and whom it answers. main fills it from the command line.
 struct Settings {
   std::vector<std::string> listen{"127.0.0.1"};  ///< addresses, IPv4 or IPv6
@@ -67,9 +76,11 @@ struct Settings {
   bool multi_user = false;
   std::vector<std::string> allowed_hosts;    ///< a leading "." stands for all subdomains
   std::vector<std::string> allowed_origins;  ///< full origins, for instance https://a.example
-  std::string external_address;              ///< URL under which clients reach this server
-  std::filesystem::path temporary;           ///< for big bodies; empty: the system's own folder
-  std::vector<std::string> arguments;        ///< shown by /system_stats, already free of secrets
+  std::vector<std::string> trusted_proxies;  ///< addresses and networks
+  TlsFiles tls;
+  std::string external_address;        ///< URL under which clients reach this server
+  std::filesystem::path temporary;     ///< for big bodies; empty: the system's own folder
+  std::vector<std::string> arguments;  ///< shown by /system_stats, already free of secrets
   Limits limits;
   Parts parts;
 };

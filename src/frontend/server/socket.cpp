@@ -28,8 +28,8 @@ std::string_view view_of(const beast::flat_buffer& buffer) {
 
 }  // namespace
 
-Socket::Socket(beast::tcp_stream stream, const Limits& limits, std::string client_id)
-    : stream_{std::move(stream)},
+Socket::Socket(Channel channel, const Limits& limits, std::string client_id)
+    : stream_{std::move(channel)},
       limits_{limits},
       client_id_{std::move(client_id)},
       wake_{stream_.get_executor(), Time::max()} {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "frontend/server/channel.h"
 #include "frontend/server/response.h"
 #include "frontend/server/settings.h"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
@@ -40,7 +40,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   using Time = std::chrono::steady_clock::time_point;
   using OnText = std::function<void(std::string_view text)>;
 
-  Socket(boost::beast::tcp_stream stream, const Limits& limits, std::string client_id);
+  Socket(Channel channel, const Limits& limits, std::string client_id);
 
   /// Accepts the upgrade, then reads until the connection ends; `on_text` gets each text message.
   boost::asio::awaitable<void> run(const Upgrade& upgrade, OnText on_text);
@@ -78,7 +78,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   boost::asio::awaitable<void> send_close();
   bool within_rate(Time now);
 
-  boost::beast::websocket::stream<boost::beast::tcp_stream> stream_;
+  boost::beast::websocket::stream<Channel> stream_;
   const Limits& limits_;
   std::string client_id_;
   boost::asio::steady_timer wake_;

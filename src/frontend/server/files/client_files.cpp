@@ -13,12 +13,19 @@ constexpr std::size_t kMaxPictureFile = std::size_t{512} << 20;
 }  // namespace
 
 std::string user_of(const Request& request, Services& services) {
-  if (!services.settings.multi_user) return request.user;
+  const std::string& known = request.identity.user;
+  // With authentication the gate has read the header already.
+  if (!services.settings.multi_user || request.identity.authenticated) return known;
   const auto named = request.headers.find("comfy-user");
-  std::string user = named && !named->empty() ? std::string{*named} : request.user;
+  std::string user = named && !named->empty() ? std::string{*named} : known;
   if (!knows_user(services.folders, user))
     throw Error{Error::Kind::forbidden, "no user has the id that comfy-user names"};
   return user;
+}
+
+std::string owner_of(const Request& request, Services& services) {
+  if (!request.identity.authenticated && !services.settings.multi_user) return {};
+  return user_of(request, services);
 }
 
 void check_visible(const paths::ClientPath& path) {

@@ -23,9 +23,13 @@ awaitable<Response> on_pool(const Request& request, Services& services) {
   co_return co_await services.blocking.run(work);
 }
 
-/// Whose files this request may touch: with --multi-user, the one whom it names.
+/// Whose files this request may touch: the user of the key, or without authentication and with
+/// --multi-user the one whom it names.
 /// Throws Error(forbidden) when nobody has that id.
 std::string user_of(const Request& request, Services& services);
+
+/// Whose the prompts of this request are; empty where nobody is told apart.
+std::string owner_of(const Request& request, Services& services);
 
 /// Throws Error(not_found) for paths that no client may see: what the program keeps in .comfy/.
 void check_visible(const paths::ClientPath& path);

@@ -38,9 +38,9 @@ Response get_files(const Request& request, Services& services) {
 std::vector<Route> folder_routes() {
   return {
       {Method::get, "/internal/folder_paths", on_pool<get_folder_paths>, BodyLimit::small,
-       Alias::none},
+       Alias::none, Access::admin},
       {Method::get, "/internal/files/{directory_type}", on_pool<get_files>, BodyLimit::small,
-       Alias::none},
+       Alias::none, Access::admin},
   };
 }
 

@@ -11,12 +11,13 @@
 namespace comfy::server {
 namespace {
 
-Response get_users(const Request&, Services& services) {
+Response get_users(const Request& request, Services& services) {
   Json::Object answer{{"storage", "server"}};
-  if (services.settings.multi_user) {
+  // With authentication there is nobody to choose from: the key says who it is.
+  if (services.settings.multi_user && !request.identity.authenticated) {
     answer["users"] = read_users(services.folders);
   } else {
-    const paths::Root profile = services.folders.area(paths::Area::user);
+    const paths::Root profile = services.folders.area(paths::Area::user, request.identity.user);
     answer["migrated"] = profile.status({}).has_value();
   }
   return json_response(answer);
@@ -86,7 +87,7 @@ Response post_setting(const Request& request, Services& services) {
 std::vector<Route> profile_routes() {
   return {
       {Method::get, "/users", on_pool<get_users>},
-      {Method::post, "/users", on_pool<post_user>},
+      {Method::post, "/users", on_pool<post_user>, BodyLimit::small, Alias::api, Access::admin},
       {Method::get, "/settings", on_pool<get_settings>},
       {Method::post, "/settings", on_pool<post_settings>},
       {Method::get, "/settings/{id}", on_pool<get_setting>},

@@ -73,9 +73,9 @@ awaitable<Response> get_metrics(const Request&, Services& services) {
 
 std::vector<Route> health_routes() {
   return {
-      {Method::get, "/healthz", get_health, BodyLimit::small, Alias::none},
+      {Method::get, "/healthz", get_health, BodyLimit::small, Alias::none, Access::open},
       {Method::get, "/readyz", get_readiness, BodyLimit::small, Alias::none},
-      {Method::get, "/metrics", get_metrics, BodyLimit::small, Alias::none},
+      {Method::get, "/metrics", get_metrics, BodyLimit::small, Alias::none, Access::admin},
   };
 }
 

@@ -2,6 +2,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/strings.h"
 #include "frontend/jobs/jobs.h"
+#include "frontend/server/caller.h"
 #include "frontend/server/job_answer.h"
 #include "frontend/server/routes/ids.h"
 #include "frontend/server/routes/routes.h"
@@ -14,8 +15,6 @@
 
 namespace comfy::server {
 namespace {
-
-using jobs::Caller;
 
 constexpr std::array<std::string_view, 5> kStates{"pending", "in_progress", "completed", "failed",
                                                   "cancelled"};
@@ -80,23 +79,26 @@ awaitable<Response> get_jobs(const Request& request, Services& services) {
     refused = complaint(error.message, 400);
   }
   if (refused) co_return *std::move(refused);
-  const auto work = [&services, &wanted] { return services.jobs.list(Caller{}, wanted); };
+  const auto work = [&services, &request, &wanted] {
+    return services.jobs.list(caller_of(request), wanted);
+  };
   std::string text = co_await services.blocking.run(work);
   co_return json_bytes(std::make_shared<const std::string>(std::move(text)));
 }
 
 awaitable<Response> get_job(const Request& request, Services& services) {
   const auto work = [&services, &request] {
-    return services.jobs.job(Caller{}, request.parameters.at(0));
+    return services.jobs.job(caller_of(request), request.parameters.at(0));
   };
   std::optional<std::string> text = co_await services.blocking.run(work);
   if (!text) co_return complaint("Job not found", 404);
   co_return json_bytes(std::make_shared<const std::string>(*std::move(text)));
 }
 
-awaitable<std::vector<jobs::Cancelled>> cancel(Services& services, std::vector<std::string> ids) {
-  auto start = [&services, &ids](jobs::Done<std::vector<jobs::Cancelled>> done) {
-    services.jobs.cancel(Caller{}, std::move(ids), std::move(done));
+awaitable<std::vector<jobs::Cancelled>> cancel(const Request& request, Services& services,
+                                               std::vector<std::string> ids) {
+  auto start = [&services, &request, &ids](jobs::Done<std::vector<jobs::Cancelled>> done) {
+    services.jobs.cancel(caller_of(request), std::move(ids), std::move(done));
   };
   co_return co_await answer_of<std::vector<jobs::Cancelled>>(std::move(start));
 }
@@ -107,7 +109,7 @@ Json shown(const jobs::Cancelled& job) {
 
 awaitable<Response> cancel_job(const Request& request, Services& services) {
   std::vector<std::string> ids{request.parameters.at(0)};
-  const auto cancelled = co_await cancel(services, std::move(ids));
+  const auto cancelled = co_await cancel(request, services, std::move(ids));
   if (cancelled.empty() || cancelled.front().state.empty())
     co_return complaint("Job not found", 404);
   co_return json_response(shown(cancelled.front()));
@@ -117,7 +119,7 @@ awaitable<Response> cancel_jobs(const Request& request, Services& services) {
   const Json::Object body = request.json_object();
   const Json* wanted = body.find("job_ids");
   if (wanted == nullptr) co_return complaint("job_ids must be an array of job ids", 400);
-  const auto cancelled = co_await cancel(services, prompt_ids(*wanted, "job_ids"));
+  const auto cancelled = co_await cancel(request, services, prompt_ids(*wanted, "job_ids"));
   Json::Array list;
   for (const jobs::Cancelled& job : cancelled) {
     if (!job.state.empty()) list.push_back(shown(job));

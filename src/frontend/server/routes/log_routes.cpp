@@ -21,7 +21,7 @@ awaitable<Response> get_raw_logs(const Request&, Services& services) {
 awaitable<Response> subscribe(const Request& request, Services& services) {
   const Json body{request.json_object()};
   const std::string client_id = body.at("clientId").as_string();
-  services.sessions.subscribe_logs(client_id, truth_of(body.at("enabled")));
+  services.sessions.subscribe_logs(request.identity, client_id, truth_of(body.at("enabled")));
   co_return empty_response();
 }
 
@@ -29,9 +29,11 @@ awaitable<Response> subscribe(const Request& request, Services& services) {
 
 std::vector<Route> log_routes() {
   return {
-      {Method::get, "/internal/logs", get_logs, BodyLimit::small, Alias::none},
-      {Method::get, "/internal/logs/raw", get_raw_logs, BodyLimit::small, Alias::none},
-      {Method::patch, "/internal/logs/subscribe", subscribe, BodyLimit::small, Alias::none},
+      {Method::get, "/internal/logs", get_logs, BodyLimit::small, Alias::none, Access::admin},
+      {Method::get, "/internal/logs/raw", get_raw_logs, BodyLimit::small, Alias::none,
+       Access::admin},
+      {Method::patch, "/internal/logs/subscribe", subscribe, BodyLimit::small, Alias::none,
+       Access::admin},
   };
 }
 

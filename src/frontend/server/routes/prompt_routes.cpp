@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/error.h"
 #include "foundation/graph/submission.h"
+#include "frontend/access/gate.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/server/catalogue_store.h"
 #include "frontend/server/error_reply.h"
@@ -78,12 +79,18 @@ Checked check(const Request& request, Services& services) {
   }
   jobs::Submission submission =
       submission_of(std::get<graph::Submission>(std::move(outcome)), std::move(received));
+  submission.owner = owner_of(request, services);
   submission.idempotency_key = request.headers.find("Idempotency-Key").value_or("");
   return submission;
 }
 
 /// POST /prompt: answered once the job is on disk.
 awaitable<Response> post_prompt(const Request& request, Services& services) {
+  if (!services.gate.may_submit(request.identity.user)) {
+    throw Error{Error::Kind::unavailable,
+                "a user may send 100 prompts a second, after 1000 at once; try again in a moment",
+                "rate_limited"};
+  }
   const auto work = [&request, &services] { return check(request, services); };
   Checked checked = co_await services.blocking.run(work);
   if (auto* refusal = std::get_if<Response>(&checked)) co_return std::move(*refusal);

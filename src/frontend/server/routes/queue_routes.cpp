@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/error.h"
 #include "frontend/jobs/jobs.h"
+#include "frontend/server/caller.h"
 #include "frontend/server/job_answer.h"
 #include "frontend/server/routes/ids.h"
 #include "frontend/server/routes/routes.h"
@@ -15,7 +16,6 @@
 namespace comfy::server {
 namespace {
 
-using jobs::Caller;
 using jobs::Done;
 using jobs::Nothing;
 
@@ -56,8 +56,8 @@ awaitable<Response> listing(jobs::Jobs::Pieces pieces, Services& services) {
   co_return response;
 }
 
-awaitable<Response> get_queue(const Request&, Services& services) {
-  return listing(services.jobs.queue_pieces(Caller{}), services);
+awaitable<Response> get_queue(const Request& request, Services& services) {
+  return listing(services.jobs.queue_pieces(caller_of(request)), services);
 }
 
 /// {"clear": true} or {"delete": [ids]}: what to drop.
@@ -77,14 +77,14 @@ Removal removal_of(const Request& request) {
 awaitable<Response> post_queue(const Request& request, Services& services) {
   Removal removal = removal_of(request);
   if (removal.clear) {
-    auto clear = [&services](Done<Nothing> done) {
-      services.jobs.clear_queue(Caller{}, std::move(done));
+    auto clear = [&services, &request](Done<Nothing> done) {
+      services.jobs.clear_queue(caller_of(request), std::move(done));
     };
     co_await answer_of<Nothing>(std::move(clear));
   }
   if (!removal.ids.empty()) {
-    auto drop = [&services, &removal](Done<Nothing> done) {
-      services.jobs.delete_queued(Caller{}, std::move(removal.ids), std::move(done));
+    auto drop = [&services, &request, &removal](Done<Nothing> done) {
+      services.jobs.delete_queued(caller_of(request), std::move(removal.ids), std::move(done));
     };
     co_await answer_of<Nothing>(std::move(drop));
   }
@@ -95,12 +95,12 @@ awaitable<Response> get_history(const Request& request, Services& services) {
   const auto max_items = request.query.find_integer("max_items");
   const auto offset = request.query.find_integer("offset").value_or(-1);
   const std::optional<std::int64_t> most = max_items;
-  return listing(services.jobs.history_pieces(Caller{}, most, offset), services);
+  return listing(services.jobs.history_pieces(caller_of(request), most, offset), services);
 }
 
 awaitable<Response> get_history_of(const Request& request, Services& services) {
   const auto work = [&services, &request] {
-    return services.jobs.history_of(Caller{}, request.parameters.at(0));
+    return services.jobs.history_of(caller_of(request), request.parameters.at(0));
   };
   std::string text = co_await services.blocking.run(work);
   co_return json_bytes(std::make_shared<const std::string>(std::move(text)));
@@ -109,14 +109,14 @@ awaitable<Response> get_history_of(const Request& request, Services& services) {
 awaitable<Response> post_history(const Request& request, Services& services) {
   Removal removal = removal_of(request);
   if (removal.clear) {
-    auto clear = [&services](Done<Nothing> done) {
-      services.jobs.clear_history(Caller{}, std::move(done));
+    auto clear = [&services, &request](Done<Nothing> done) {
+      services.jobs.clear_history(caller_of(request), std::move(done));
     };
     co_await answer_of<Nothing>(std::move(clear));
   }
   if (!removal.ids.empty()) {
-    auto drop = [&services, &removal](Done<Nothing> done) {
-      services.jobs.delete_history(Caller{}, std::move(removal.ids), std::move(done));
+    auto drop = [&services, &request, &removal](Done<Nothing> done) {
+      services.jobs.delete_history(caller_of(request), std::move(removal.ids), std::move(done));
     };
     co_await answer_of<Nothing>(std::move(drop));
   }
@@ -143,8 +143,8 @@ std::optional<std::string> interrupted_id(const Request& request) {
 
 awaitable<Response> post_interrupt(const Request& request, Services& services) {
   std::optional<std::string> id = interrupted_id(request);
-  auto interrupt = [&services, &id](Done<Nothing> done) {
-    services.jobs.interrupt(Caller{}, std::move(id), std::move(done));
+  auto interrupt = [&services, &request, &id](Done<Nothing> done) {
+    services.jobs.interrupt(caller_of(request), std::move(id), std::move(done));
   };
   co_await answer_of<Nothing>(std::move(interrupt));
   co_return empty_response();
@@ -182,13 +182,13 @@ std::vector<Route> queue_routes() {
   return {
       {Method::get, "/queue", get_queue},
       {Method::post, "/queue", post_queue},
-      {Method::post, "/queue/pause", post_pause},
-      {Method::post, "/queue/resume", post_resume},
+      {Method::post, "/queue/pause", post_pause, BodyLimit::small, Alias::api, Access::admin},
+      {Method::post, "/queue/resume", post_resume, BodyLimit::small, Alias::api, Access::admin},
       {Method::get, "/history", get_history},
       {Method::get, "/history/{prompt_id}", get_history_of},
       {Method::post, "/history", post_history},
       {Method::post, "/interrupt", post_interrupt},
-      {Method::post, "/free", post_free},
+      {Method::post, "/free", post_free, BodyLimit::small, Alias::api, Access::admin},
   };
 }
 
