@@ -194,16 +194,17 @@ std::size_t read_count(Database& database, const JobPage& page) {
 }
 
 QueueIds read_queue_ids(Database& database, const std::string& owner) {
+  // One statement, so one moment: between two a job could start and be in neither list.
+  constexpr const char* kState =
+      "SELECT {} AS place, prompt_id, class, number, sequence FROM job WHERE state = '{}' AND "
+      "(?1 = '' OR owner = ?1)";
+  Statement row =
+      database.prepare(fmt::format("{} UNION ALL {} ORDER BY place, class, number, sequence",
+                                   fmt::format(kState, 0, state_name(State::running)),
+                                   fmt::format(kState, 1, state_name(State::queued))));
+  row.bind(owner);
   QueueIds ids;
-  for (const auto& [state, list] :
-       {std::pair{State::running, &ids.running}, std::pair{State::queued, &ids.queued}}) {
-    Statement row = database.prepare(
-        fmt::format("SELECT prompt_id FROM job WHERE state = '{}' AND (?1 = '' OR owner = ?1)"
-                    " ORDER BY class, number, sequence",
-                    state_name(state)));
-    row.bind(owner);
-    while (row.step()) list->push_back(row.text(0));
-  }
+  while (row.step()) (row.integer(0) == 0 ? ids.running : ids.queued).push_back(row.text(1));
   return ids;
 }
 
