@@ -33,9 +33,10 @@ int main(int argc, char** argv) {
       comfy::print_catalogue();
       return 0;
     }
-    if (parsed.options.link_fd < 0) {
+    if (parsed.options.link_fd < 0 && parsed.options.distributed_queue_connection_uri.empty()) {
       fmt::print(stderr,
-                 "comfyui-worker is started by comfyui; by itself it offers --print-catalogue\n");
+                 "comfyui-worker is started by comfyui, or takes work from a broker: "
+                 "--distributed-queue-connection-uri amqp://user:password@host\n");
       return 2;
     }
     comfy::work(parsed.options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "worker_program.h"
 
+#include "broker_of_options.h"
 #include "folders_of_options.h"
 #include "foundation/base/error.h"
 #include "foundation/link/socket/socket_server_link.h"
@@ -91,9 +92,12 @@ attempts::SessionOptions session_options(const engine::Registry& registry) {
                    .labels = Json::Object{{"torch", TORCH_VERSION}},
                    .catalogue_hash = registry.catalogue().hash()};
   session.catalogue = [&registry] { return registry.catalogue().to_json(); };
-  // What this process is in the middle of belongs to the server that started it.
-  session.on_server_lost = [] { ::_exit(0); };
   return session;
+}
+
+std::unique_ptr<link::ServerLink> make_link(const options::Options& options) {
+  if (options.link_fd >= 0) return link::make_socket_server_link(options.link_fd);
+  return link::make_rabbit_server_link(broker_options(options, "worker"));
 }
 
 void serve_signals(attempts::Session& session, const sigset_t& signals, double drain_seconds) {
@@ -122,10 +126,11 @@ void print_catalogue() {
 }
 
 void work(const options::Options& options) {
-  tie_to_server();
+  const bool is_child = options.link_fd >= 0;
+  if (is_child) tie_to_server();
   const sigset_t signals = take_signals();
-  // The link comes first: it refuses a descriptor that is none before anything long is done.
-  const auto link = link::make_socket_server_link(options.link_fd);
+  // The link comes first: it refuses what is no address or descriptor before anything long is done.
+  const std::unique_ptr<link::ServerLink> link = make_link(options);
   engine::Registry registry;
   nodes::register_all_nodes(registry);
   plugin::load_plugins(plugin_choice(options), registry);
@@ -153,6 +158,8 @@ void work(const options::Options& options) {
                              .devices = devices}};
   std::optional<attempts::ValidatorDesk> validators;
   attempts::SessionOptions settings = session_options(registry);
+  // What a child is in the middle of belongs to the server that started it.
+  if (is_child) settings.on_server_lost = [] { ::_exit(0); };
   settings.asked = [&validators](link::Question question) { validators->ask(std::move(question)); };
   attempts::Session session{std::move(settings), compute, system_clock()};
   validators.emplace(registry,

@@ -5,7 +5,6 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/error.h"
 #include "foundation/base/random.h"
-#include "foundation/link/socket/child_link.h"
 #include "foundation/options/parse_options.h"
 #include "frontend/access/audit.h"
 #include "frontend/server/features.h"
@@ -43,12 +42,6 @@ server::Settings complete(server::Settings settings, const options::Options& opt
   return settings;
 }
 
-std::unique_ptr<link::WorkerLink> start_link(const options::Options& options) {
-  const link::ChildCommand command{program_folder() / "comfyui-worker",
-                                   options::to_arguments(options)};
-  return link::make_child_link(std::vector(worker_count(options), command));
-}
-
 /// Folders that must be there before the store and the first request.
 const paths::Folders& made(const paths::Folders& folders) {
   folders.create_basic_directories();
@@ -80,8 +73,8 @@ Program::Program(const options::Options& options, const std::vector<std::string>
       catalogue_{folders_},
       relay_{io_.get_executor()},
       store_{open_store(options, folders_)},
-      link_{start_link(options)},
-      jobs_{{*store_, *link_, relay_, system_clock(), system_random()},
+      cluster_{make_cluster(options, *store_)},
+      jobs_{{*store_, *cluster_.link, relay_, system_clock(), system_random()},
             hooked(jobs_options(options))},
       sessions_{io_.get_executor(), settings_.limits, system_random(), session_hooks()},
       services_{settings_, jobs_,     folders_,       catalogue_,      sessions_,
@@ -90,6 +83,7 @@ Program::Program(const options::Options& options, const std::vector<std::string>
       routes_{server::all_routes()},
       files_{server::mounts_of(settings_.parts)},
       server_{io_, services_, routes_, files_} {
+  services_.broker = cluster_.broker;
   relay_.connect(sessions_);
   set_log_listener([this](std::string_view line) { logs_.add(line); });
   logs_.on_new([this] { asio::co_spawn(io_, show_logs(), asio::detached); });

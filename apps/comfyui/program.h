@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "foundation/link/worker_link.h"
+#include "cluster.h"
 #include "foundation/options/options.h"
 #include "foundation/paths/folders.h"
 #include "frontend/access/audit.h"
@@ -62,7 +62,7 @@ class Program {
   server::CatalogueStore catalogue_;
   server::EventRelay relay_;
   std::unique_ptr<jobs::JobStore> store_;
-  std::unique_ptr<link::WorkerLink> link_;
+  Cluster cluster_;
   jobs::Jobs jobs_;
   server::Sessions sessions_;
   server::Services services_;

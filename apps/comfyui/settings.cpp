@@ -97,6 +97,8 @@ jobs::JobsOptions jobs_options(const options::Options& options) {
   jobs.max_queue_per_user = at_least(options.max_queue_per_user, 1, "max-queue-per-user");
   jobs.max_attempts = static_cast<int>(at_least(options.max_attempts, 1, "max-attempts"));
   jobs.start_paused = options.start_paused;
+  if (options.distributed_queue_frontend)
+    jobs.restart = jobs::JobsOptions::Restart::attempts_may_live;
   jobs.stall = seconds(options.stall_seconds, "stall-seconds");
   drain_time(options);  // A bad one is refused now and not when it is needed.
   jobs.cancel_grace = seconds(options.cancel_seconds, "cancel-seconds");

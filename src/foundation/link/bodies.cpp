@@ -18,7 +18,10 @@ Json take(Json& body, std::string_view name) {
 }
 
 Json attempt_json(const AttemptId& id) {
-  return Json::Object{{"prompt_id", id.prompt_id}, {"attempt", id.attempt}, {"token", id.token}};
+  Json json =
+      Json::Object{{"prompt_id", id.prompt_id}, {"attempt", id.attempt}, {"token", id.token}};
+  if (!id.store.empty()) json["store"] = id.store;
+  return json;
 }
 
 std::vector<std::string> strings(const Json& list) {
@@ -32,7 +35,7 @@ constexpr std::string_view kEnds[] = {"succeeded", "failed", "cancelled"};
 }  // namespace
 
 AttemptId attempt_of(const Message& message) {
-  return {message.prompt_id, message.attempt, message.token};
+  return {message.prompt_id, message.attempt, message.token, message.store};
 }
 
 Message about(Type type, const AttemptId& attempt, Json body) {
@@ -41,6 +44,7 @@ Message about(Type type, const AttemptId& attempt, Json body) {
   message.prompt_id = attempt.prompt_id;
   message.attempt = attempt.attempt;
   message.token = attempt.token;
+  message.store = attempt.store;
   message.body = std::move(body);
   return message;
 }
@@ -56,7 +60,8 @@ Message to_message(const Hello& hello) {
                               {"labels", hello.labels},
                               {"catalogue_hash", hello.catalogue_hash},
                               {"models_hash", hello.models_hash},
-                              {"running", std::move(running)}};
+                              {"running", std::move(running)},
+                              {"busy", hello.busy}};
   return message;
 }
 
@@ -73,7 +78,8 @@ Hello read_hello(const Message& message) {
     for (const Json& item : running->as_array())
       hello.running.push_back({item.at("prompt_id").as_string(),
                                static_cast<int>(item.at("attempt").as_int()),
-                               item.at("token").as_string()});
+                               item.at("token").as_string(), item.string_or("store", "")});
+  hello.busy = body.bool_or("busy", false);
   return hello;
 }
 
@@ -135,10 +141,12 @@ Renewed read_renewed(const Message& message) {
 }
 
 Message to_message(Event event) {
-  return about(
+  Message message = about(
       Type::event, event.id,
       Json::Object{
           {"seq", event.seq}, {"name", std::move(event.name)}, {"data", std::move(event.data)}});
+  if (!event.owner.empty()) message.body["owner"] = std::move(event.owner);
+  return message;
 }
 
 Event read_event(Message message) {
@@ -156,6 +164,7 @@ Message to_message(Preview preview) {
                                        {"keep", preview.keep},
                                        {"metadata", std::move(preview.metadata)}});
   message.binary = std::move(preview.bytes);
+  if (!preview.owner.empty()) message.body["owner"] = std::move(preview.owner);
   return message;
 }
 
@@ -184,7 +193,8 @@ Message to_message(const Finish& finish) {
                             {"meta", finish.meta},
                             {"messages", finish.messages},
                             {"started", std::int64_t{finish.started.count()}},
-                            {"ended", std::int64_t{finish.ended.count()}}});
+                            {"ended", std::int64_t{finish.ended.count()}},
+                            {"last_event", finish.last_event}});
 }
 
 Finish read_finish(Message message) {
@@ -206,6 +216,7 @@ Finish read_finish(Message message) {
   finish.messages = take(message.body, "messages");
   finish.started = std::chrono::milliseconds{message.body.at("started").as_int()};
   finish.ended = std::chrono::milliseconds{message.body.at("ended").as_int()};
+  if (const Json* last = message.body.find("last_event")) finish.last_event = last->as_uint();
   if (!finish.outputs.is_object() || !finish.meta.is_object() || !finish.messages.is_array())
     throw Error(Error::Kind::invalid_input,
                 "outputs and meta of a finish must be objects and messages an array");

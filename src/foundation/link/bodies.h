@@ -19,6 +19,7 @@ struct AttemptId {
   std::string prompt_id = {};
   int attempt = 0;
   std::string token = {};
+  std::string store = {};  ///< as Message::store
 
   bool operator==(const AttemptId&) const = default;
 };
@@ -35,6 +36,7 @@ struct Hello {
   std::string catalogue_hash = {};
   std::string models_hash = {};
   std::vector<AttemptId> running = {};
+  bool busy = false;  ///< with a prompt of whichever server
 };
 Message to_message(const Hello& hello);
 Hello read_hello(const Message& message);
@@ -77,6 +79,7 @@ struct Event {
   std::uint64_t seq = 0;
   std::string name = {};
   Json data = {};
+  std::string owner = {};  ///< the prompt's user, for the way
 };
 Message to_message(Event event);
 Event read_event(Message message);
@@ -87,6 +90,7 @@ struct Preview {
   bool keep = false;  ///< a result or text that no newer preview replaces
   Json metadata = Json::Object{};
   std::string bytes = {};
+  std::string owner = {};  ///< the prompt's user, for the way
 };
 Message to_message(Preview preview);
 Preview read_preview(Message message);
@@ -103,6 +107,8 @@ struct Finish {
   Json messages = Json::Array{};        ///< [[name, data], ...]: the lifecycle, as history keeps it
   std::chrono::milliseconds started{};  ///< wall clock
   std::chrono::milliseconds ended{};
+  std::uint64_t last_event =
+      0;  ///< seq of the attempt's last event; the two may overtake each other
 };
 Message to_message(const Finish& finish);
 Finish read_finish(Message message);

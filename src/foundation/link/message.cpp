@@ -92,6 +92,7 @@ std::string to_text(const Message& message) {
   if (!message.prompt_id.empty()) document["prompt_id"] = message.prompt_id;
   if (message.attempt != 0) document["attempt"] = message.attempt;
   if (!message.token.empty()) document["token"] = message.token;
+  if (!message.store.empty()) document["store"] = message.store;
   document["body"] = message.body;
   return to_compact_json(document);
 }
@@ -109,6 +110,7 @@ Message message_from_text(std::string_view text) {
   message.seq = document.at("seq").as_uint();
   message.prompt_id = text_member(document, "prompt_id");
   message.token = text_member(document, "token");
+  message.store = text_member(document, "store");
   if (const Json* attempt = document.find("attempt")) {
     const std::int64_t number = attempt->as_int();
     if (number < 0 || number > 1'000'000)

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -54,8 +55,11 @@ struct Message {
   std::string prompt_id = {};  ///< empty where the message concerns no prompt
   int attempt = 0;             ///< 1 for a prompt's first attempt
   std::string token = {};      ///< proves which attempt speaks
+  std::string store = {};      ///< whose prompt it is, where several servers share the workers
   Json body = Json::Object{};
   std::string binary = {};
+  /// While this is held the transport keeps the message, for a server that starts later.
+  std::shared_ptr<const void> held = {};
 };
 
 /// The most bytes that a message of this type may have on the wire.

@@ -21,6 +21,8 @@ class EventOrder {
   std::vector<link::Event> late(Clock::Monotonic now);
   /// Everything that waits, at the attempt's end.
   std::vector<link::Event> rest();
+  /// True once everything up to that one has been delivered or passed over.
+  bool reached(std::uint64_t seq) const { return next_ > seq; }
 
  private:
   std::vector<link::Event> ready();

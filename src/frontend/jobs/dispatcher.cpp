@@ -37,6 +37,7 @@ Error queue_full(std::size_t limit) {
 Dispatcher::Dispatcher(const Jobs::Services& services, const JobsOptions& options)
     : services_{services},
       options_{options},
+      shared_{services.link.is_shared()},
       door_{std::make_shared<Door>()},
       announcer_{services.sink, services.clock},
       paused_{options.start_paused} {
@@ -70,6 +71,8 @@ void Dispatcher::stop(std::chrono::milliseconds drain) {
     const std::lock_guard lock{door_->mutex};
     if (stopping_) return;
     stopping_ = true;
+    // Workers that others share go on with what they do; it is taken up again after the next start.
+    if (shared_) drain = 0ms;
     send_shutdown(drain);
   }
   services_.link.stop(drain + kStopGrace);
@@ -83,6 +86,7 @@ void Dispatcher::hurry() {
 }
 
 void Dispatcher::send_shutdown(std::chrono::milliseconds drain) {
+  if (shared_) return;  // they are not this server's to end
   link::Message shutdown;
   shutdown.type = link::Type::shutdown;
   shutdown.body["drain_ms"] = std::int64_t{drain.count()};
@@ -188,7 +192,8 @@ void Dispatcher::forget(const std::string& prompt_id) {
   if (offer == offers_.end() || offer->second.claiming) return;
   const link::WorkerKey key = offer->second.worker;
   offers_.erase(offer);
-  drop(key, prompt_id);
+  // In the common queue it stays, until the worker that takes it is told.
+  if (!key.empty()) drop(key, prompt_id);
 }
 
 std::vector<std::string> Dispatcher::running_of(const std::string& owner) const {
@@ -278,8 +283,12 @@ bool Dispatcher::is_store_trouble(const Error& error) {
 void Dispatcher::tick() {
   const std::lock_guard lock{door_->mutex};
   const Time now = services_.clock.monotonic();
-  if (const auto stood = now - last_tick_; stood > kStoodStill)
-    for (auto& [id, running] : running_) running.renewed_at += stood;
+  // What cannot be heard is not held against anyone.
+  if (const auto stood = now - last_tick_; stood > kStoodStill || !services_.link.hears())
+    for (auto& [id, running] : running_) {
+      running.renewed_at += stood;
+      running.progress_at += stood;
+    }
   last_tick_ = now;
   announcer_.tick();
   std::vector<std::pair<Time, std::function<void()>>> due;
@@ -300,8 +309,9 @@ void Dispatcher::tick() {
 
 void Dispatcher::retry_offers(Time now) {
   std::vector<std::string> unclaimed;
+  const bool wanted = !shared_ || has_idle_worker();
   for (const auto& [id, offer] : offers_)
-    if (!offer.claiming && now - offer.at > kOfferAgain) unclaimed.push_back(id);
+    if (!offer.claiming && now - offer.at > kOfferAgain && wanted) unclaimed.push_back(id);
   for (const std::string& id : unclaimed) {
     const link::WorkerKey key = offers_[id].worker;
     put_back(id);

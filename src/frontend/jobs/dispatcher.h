@@ -54,6 +54,9 @@ class Dispatcher final : public link::WorkerListener {
 
   void on_message(const link::WorkerKey& worker, link::Message message) override;
   void on_worker_lost(const link::WorkerKey& worker, const link::WorkerExit& exit) override;
+  void on_worker_there(const link::WorkerKey& worker) override;
+  void on_offer_lost(const std::string& prompt_id) override;
+  void on_link_up() override;
 
  private:
   using Time = Clock::Monotonic;
@@ -68,9 +71,11 @@ class Dispatcher final : public link::WorkerListener {
   /// A job that was shown to a worker and is not running yet.
   struct Offer {
     QueuedJob job = {};
-    link::WorkerKey worker = {};
+    link::WorkerKey worker = {};  ///< empty: whichever takes it from the common queue
     Time at{};
     bool claiming = false;
+
+    bool waits_for_all() const { return worker.empty() && !claiming; }
   };
 
   struct Running {
@@ -88,8 +93,12 @@ class Dispatcher final : public link::WorkerListener {
     Time started_at{};
     EventOrder order = {};
     Recap recap = {};
-    bool finishing = false;  ///< its result is on its way into the store
-    bool losing = false;     ///< so is the news of its loss
+    bool adopted = false;    ///< an earlier process started it, and its worker did not speak yet
+    bool finishing = false;  ///< its result is here
+    std::optional<link::Finish> parked = {};  ///< its result, as long as events are on their way
+    Time parked_until{};
+    std::shared_ptr<const void> held = {};  ///< its result at the broker, until it is stored
+    bool losing = false;                    ///< so is the news of its loss
   };
 
   /// The way in for answers of the store that come after this object is gone.
@@ -107,6 +116,12 @@ class Dispatcher final : public link::WorkerListener {
   void send_shutdown(std::chrono::milliseconds drain);
   void dispatch();
   void offer(const link::WorkerKey& key, Worker& worker, QueuedJob job);
+  void offer_to_all();
+  std::size_t waiting_for_all(Class job_class) const;
+  bool has_idle_worker() const;
+  void claim_of_running(const link::WorkerKey& key, Running& running);
+  void answer_claimant(const std::string& prompt_id);
+  void greet_again(const link::WorkerKey& key, const link::Hello& hello);
   void on_hello(const link::WorkerKey& key, const link::Message& message);
   void on_claim(const link::WorkerKey& key, const std::string& prompt_id);
   void on_claimed(const link::WorkerKey& key, const std::string& token,
@@ -117,14 +132,17 @@ class Dispatcher final : public link::WorkerListener {
   void set_idle(const link::WorkerKey& key, const std::string& prompt_id);
   void put_back(const std::string& prompt_id);
   void ask_for_lists(const link::WorkerKey& key, const link::Hello& hello);
+  void ask_for(const link::WorkerKey& key, std::string_view what);
 
   // Running attempts.
   Running* find(const link::AttemptId& id);
   void on_renew(const link::WorkerKey& key, const link::Message& message);
   void on_event(link::Message message);
   void on_preview(link::Message message);
+  void on_snapshot(const link::Message& message);
   void on_finish(const link::WorkerKey& key, link::Message message);
   void on_release(const link::WorkerKey& key, const link::Message& message);
+  void end_stream(Running& running);
   void store_finish(const link::WorkerKey& key, link::Finish finish);
   void on_finished(const link::WorkerKey& key, const link::Finish& finish,
                    Answer<FinishResult> answer);
@@ -153,6 +171,7 @@ class Dispatcher final : public link::WorkerListener {
 
   Jobs::Services services_;
   JobsOptions options_;
+  const bool shared_;  ///< workers are not this server's own
   std::shared_ptr<Door> door_;
   Announcer announcer_;
   Inquiries inquiries_;
@@ -161,6 +180,8 @@ class Dispatcher final : public link::WorkerListener {
   std::map<std::string, Offer> offers_;
   std::map<std::string, Running> running_;
   std::map<link::WorkerKey, Worker> workers_;
+  std::map<link::WorkerKey, std::string> early_claims_;  ///< of workers that did not say hello yet
+  std::map<std::string, link::WorkerKey> claimants_;     ///< who waits for a running job's end
   std::multimap<WallTime, std::string> expiries_;
   std::size_t accepting_ = 0;
   std::unordered_map<std::string, std::size_t> accepting_of_;
@@ -168,6 +189,7 @@ class Dispatcher final : public link::WorkerListener {
   Time last_tick_{};
   Time next_tidy_{};
   Time store_trouble_until_{};
+  Time offers_rest_until_{};
   bool paused_ = false;
   bool stopping_ = false;
   Counts tally_ = {};  ///< only what is counted since the start

@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRetryStore = 1s;
+// Events that were sent before a result may take another way and come after it.
+constexpr auto kLateEvents = 300ms;
 
 Audience audience_of(const QueuedJob& job) {
   return {.prompt_id = job.prompt_id, .owner = job.owner, .client_id = job.client_id};
@@ -34,11 +36,13 @@ void Dispatcher::adopt(const OpenAttempt& attempt) {
   Running& running = running_[attempt.job.prompt_id] = {
       .job = attempt.job,
       .id = {attempt.job.prompt_id, attempt.attempt, attempt.token},
+      .worker = shared_ ? attempt.worker : link::WorkerKey{},
       .cancel = attempt.cancel_requested,
       .cancelled_at = now,
       .renewed_at = now,
       .progress_at = now,
-      .started_at = now};
+      .started_at = now,
+      .adopted = true};
   if (options_.restart == JobsOptions::Restart::attempts_ended)
     lose(running, "the server ended", Counted::yes);
 }
@@ -56,6 +60,8 @@ void Dispatcher::on_renew(const link::WorkerKey& key, const link::Message& messa
     return;
   }
   running->worker = key;
+  if (std::exchange(running->adopted, false))
+    services_.link.send(key, link::about(link::Type::snapshot, running->id));
   if (renew.counter > running->counter) {
     running->counter = renew.counter;
     running->renewed_at = now;
@@ -78,6 +84,17 @@ void Dispatcher::on_event(link::Message message) {
   }
   for (const link::Event& ready : running->order.add(std::move(event), services_.clock.monotonic()))
     deliver(*running, ready);
+  if (running->parked && running->order.reached(running->parked->last_event)) end_stream(*running);
+}
+
+void Dispatcher::on_snapshot(const link::Message& message) {
+  Running* running = find(link::attempt_of(message));
+  if (running == nullptr || !running->recap.lifecycle.empty()) return;
+  std::uint64_t seq = 0;
+  for (const Json& entry : message.body.at("messages").as_array())
+    running->recap.note(
+        {.seq = ++seq, .name = entry.as_array().at(0).as_string(), .data = entry.as_array().at(1)});
+  running->recap.progress_state = message.body.at("progress_state");
 }
 
 void Dispatcher::deliver(Running& running, const link::Event& event) {
@@ -96,6 +113,7 @@ void Dispatcher::on_preview(link::Message message) {
 }
 
 void Dispatcher::on_finish(const link::WorkerKey& key, link::Message message) {
+  const std::shared_ptr<const void> held = message.held;
   link::Finish finish = link::read_finish(std::move(message));
   Running* running = find(finish.id);
   if (running == nullptr) {
@@ -108,8 +126,16 @@ void Dispatcher::on_finish(const link::WorkerKey& key, link::Message message) {
   if (running->finishing) return;  // answered when the store has answered
   running->finishing = true;
   running->worker = key;
-  for (const link::Event& event : running->order.rest()) deliver(*running, event);
-  store_finish(key, std::move(finish));
+  running->held = held;
+  running->parked = std::move(finish);
+  running->parked_until = services_.clock.monotonic() + kLateEvents;
+  if (!shared_ || running->order.reached(running->parked->last_event)) end_stream(*running);
+}
+
+void Dispatcher::end_stream(Running& running) {
+  for (const link::Event& event : running.order.rest()) deliver(running, event);
+  link::Finish finish = *std::exchange(running.parked, {});
+  store_finish(running.worker, std::move(finish));
 }
 
 void Dispatcher::store_finish(const link::WorkerKey& key, link::Finish finish) {
@@ -169,6 +195,11 @@ void Dispatcher::on_release(const link::WorkerKey& key, const link::Message& mes
   const std::string reason = message.body.string_or("reason", "released");
   if (Running* running = find(link::attempt_of(message))) lose(*running, reason, Counted::no);
   set_idle(key, message.prompt_id);
+  std::erase_if(claimants_, [&](const auto& entry) { return entry.second == key; });
+  // A job of the common queue that its taker cannot begin.
+  if (const auto offer = offers_.find(message.prompt_id);
+      offer != offers_.end() && shared_ && !offer->second.claiming)
+    put_back(message.prompt_id);
   const auto worker = workers_.find(key);
   if (worker != workers_.end() && message.body.bool_or("leaving", false)) {
     worker->second.state = Worker::State::leaving;
@@ -241,8 +272,10 @@ void Dispatcher::on_lost(const LostAttempt& attempt, Answer<LostResult> answer) 
   if (result.state == State::queued) {
     lanes_.add(*result.job);
     send_status();
+    answer_claimant(attempt.prompt_id);
     return dispatch();
   }
+  answer_claimant(attempt.prompt_id);
   if (result.state == State::cancelled) {
     announcer_.event(audience, "execution_interrupted",
                      interrupted_data(audience.prompt_id, attempt.at));
@@ -261,6 +294,7 @@ void Dispatcher::on_lost(const LostAttempt& attempt, Answer<LostResult> answer) 
 
 void Dispatcher::watch(Running& running, Time now) {
   for (const link::Event& event : running.order.late(now)) deliver(running, event);
+  if (running.parked && now > running.parked_until) end_stream(running);
   if (running.losing || running.finishing) return;
   if (now - running.renewed_at > options_.lease) {
     services_.link.kill(running.worker);

@@ -6,13 +6,21 @@
 #include "frontend/jobs/dispatcher_answered.h"
 #include "frontend/jobs/log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace comfy::jobs {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t kTokenBytes = 16;
 constexpr std::chrono::milliseconds kVerdictPatience{2'000};
+// Jobs in the common queue: enough that no worker waits, few enough that order is decided late.
+constexpr std::size_t kOffersAtLeast = 4;
+constexpr std::size_t kOffersPerWorker = 2;
+constexpr auto kOffersRest = 1s;
+constexpr std::size_t kEarlyClaims = 10'000;
 constexpr std::size_t kMaxList = 256U << 20;  // of a catalogue, unpacked
 
 Json parse_or_empty(const std::string& text) {
@@ -44,6 +52,8 @@ void Dispatcher::on_message(const link::WorkerKey& key, link::Message message) {
         return on_event(std::move(message));
       case Type::preview:
         return on_preview(std::move(message));
+      case Type::snapshot:
+        return on_snapshot(message);
       case Type::finish:
         return on_finish(key, std::move(message));
       case Type::release:
@@ -84,9 +94,12 @@ void Dispatcher::on_hello(const link::WorkerKey& key, const link::Message& messa
     }
     running->worker = key;
     running->renewed_at = services_.clock.monotonic();
+    if (std::exchange(running->adopted, false))
+      services_.link.send(key, link::about(link::Type::snapshot, id));
   }
   worker.hello = std::move(hello);
-  if (stopping_) {
+  if (shared_) greet_again(key, worker.hello);
+  if (stopping_ && !shared_) {
     // It came up while the server was already on its way out.
     link::Message shutdown;
     shutdown.type = link::Type::shutdown;
@@ -96,13 +109,32 @@ void Dispatcher::on_hello(const link::WorkerKey& key, const link::Message& messa
   dispatch();
 }
 
+void Dispatcher::greet_again(const link::WorkerKey& key, const link::Hello& hello) {
+  Worker& worker = workers_[key];
+  if (worker.state != Worker::State::leaving) {
+    const bool ours = offers_.contains(worker.prompt_id) || running_.contains(worker.prompt_id);
+    // It may be busy with what another server gave it.
+    if (!ours) worker.state = hello.busy ? Worker::State::busy : Worker::State::idle;
+  }
+  // What an earlier process gave out and its worker knows nothing of has never begun.
+  for (auto& [id, running] : running_)
+    if (running.adopted && running.worker == key &&
+        std::ranges::find(hello.running, running.id) == hello.running.end())
+      lose(running, "it never began", Counted::no);
+  if (const auto early = early_claims_.extract(key)) on_claim(key, early.mapped());
+}
+
+void Dispatcher::ask_for(const link::WorkerKey& key, std::string_view what) {
+  link::Message need;
+  need.type = link::Type::need;
+  need.body["what"] = what;
+  services_.link.send(key, std::move(need));
+}
+
 void Dispatcher::ask_for_lists(const link::WorkerKey& key, const link::Hello& hello) {
   const auto& known = options_.catalogue.known;
   if (!known || hello.catalogue_hash.empty() || known(hello.catalogue_hash)) return;
-  link::Message need;
-  need.type = link::Type::need;
-  need.body["what"] = "catalogue";
-  services_.link.send(key, std::move(need));
+  ask_for(key, "catalogue");
 }
 
 std::optional<link::Verdict> Dispatcher::ask_validator(link::Question question) {
@@ -121,6 +153,8 @@ std::optional<link::Verdict> Dispatcher::ask_validator(link::Question question) 
 void Dispatcher::on_worker_lost(const link::WorkerKey& key, const link::WorkerExit& exit) {
   const std::lock_guard lock{door_->mutex};
   workers_.erase(key);
+  early_claims_.erase(key);
+  std::erase_if(claimants_, [&](const auto& entry) { return entry.second == key; });
   std::vector<std::string> offered;
   for (const auto& [id, offer] : offers_)
     if (offer.worker == key && !offer.claiming) offered.push_back(id);
@@ -132,8 +166,67 @@ void Dispatcher::on_worker_lost(const link::WorkerKey& key, const link::WorkerEx
   dispatch();
 }
 
+void Dispatcher::on_worker_there(const link::WorkerKey& key) {
+  const std::lock_guard lock{door_->mutex};
+  for (auto claimant = claimants_.begin(); claimant != claimants_.end();) {
+    const auto running = running_.find(claimant->first);
+    if (running == running_.end() || running->second.losing || running->second.worker != key) {
+      ++claimant;
+      continue;
+    }
+    drop(claimant->second, claimant->first);
+    claimant = claimants_.erase(claimant);
+  }
+}
+
+void Dispatcher::on_offer_lost(const std::string& prompt_id) {
+  const std::lock_guard lock{door_->mutex};
+  const auto offer = offers_.find(prompt_id);
+  if (offer == offers_.end() || !offer->second.waits_for_all()) return;
+  put_back(prompt_id);
+  offers_rest_until_ = services_.clock.monotonic() + kOffersRest;
+}
+
+void Dispatcher::on_link_up() {
+  const std::lock_guard lock{door_->mutex};
+  std::vector<std::string> offered;
+  for (const auto& [id, offer] : offers_)
+    if (offer.waits_for_all()) offered.push_back(id);
+  for (const std::string& id : offered) put_back(id);
+  offers_rest_until_ = {};
+  dispatch();
+}
+
+bool Dispatcher::has_idle_worker() const {
+  return std::ranges::any_of(
+      workers_, [](const auto& entry) { return entry.second.state == Worker::State::idle; });
+}
+
+std::size_t Dispatcher::waiting_for_all(Class job_class) const {
+  return static_cast<std::size_t>(std::ranges::count_if(offers_, [&](const auto& entry) {
+    return entry.second.waits_for_all() && entry.second.job.job_class == job_class;
+  }));
+}
+
+void Dispatcher::offer_to_all() {
+  const Time now = services_.clock.monotonic();
+  if (now < offers_rest_until_ || !services_.link.is_open()) return;
+  const std::size_t window = std::max(kOffersAtLeast, kOffersPerWorker * workers_.size());
+  while (const std::optional<Class> job_class = lanes_.next_class()) {
+    if (waiting_for_all(*job_class) >= window) return;
+    QueuedJob job = *lanes_.next(now);
+    link::Message message;
+    message.type = link::Type::job;
+    message.prompt_id = job.prompt_id;
+    services_.link.offer(std::move(message), static_cast<link::Urgency>(job.job_class));
+    const std::string id = job.prompt_id;
+    offers_[id] = {.job = std::move(job), .worker = {}, .at = now};
+  }
+}
+
 void Dispatcher::dispatch() {
   if (paused_ || stopping_ || services_.clock.monotonic() < store_trouble_until_) return;
+  if (shared_) return offer_to_all();
   for (auto& [key, worker] : workers_) {
     if (worker.state != Worker::State::idle) continue;
     std::optional<QueuedJob> job = lanes_.next(services_.clock.monotonic());
@@ -179,14 +272,15 @@ void Dispatcher::set_idle(const link::WorkerKey& key, const std::string& prompt_
 
 void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_id) {
   const auto worker = workers_.find(key);
-  if (worker == workers_.end()) return;
-  ++tally_.claims;
-  if (const auto running = running_.find(prompt_id); running != running_.end()) {
-    // The same worker asks again because our answer was lost.
-    if (running->second.worker == key && !running->second.losing)
-      return services_.link.send(key, running->second.go);
-    return drop(key, prompt_id);
+  if (worker == workers_.end()) {
+    // A broker keeps claims for servers that were away; who asks must show that it lives.
+    if (!shared_ || early_claims_.size() > kEarlyClaims) return;
+    early_claims_[key] = prompt_id;
+    return ask_for(key, "hello");
   }
+  ++tally_.claims;
+  if (const auto running = running_.find(prompt_id); running != running_.end())
+    return claim_of_running(key, running->second);
   const auto other = running_.find(worker->second.prompt_id);
   if (other != running_.end() && other->second.worker == key) return drop(key, prompt_id);
   if (std::optional<QueuedJob> job = lanes_.remove(prompt_id))
@@ -205,13 +299,35 @@ void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_
   const std::string token = random_hex(services_.random, kTokenBytes);
   services_.store.claim({.prompt_id = prompt_id,
                          .token = token,
-                         .worker = worker->second.hello.worker_id,
+                         .worker = shared_ ? key : worker->second.hello.worker_id,
                          .max_attempts = options_.max_attempts,
                          .at = services_.clock.wall()},
                         answered<std::optional<Claimed>>(
                             [this, key, token, prompt_id](Answer<std::optional<Claimed>> answer) {
                               on_claimed(key, token, std::move(answer), prompt_id);
                             }));
+}
+
+void Dispatcher::claim_of_running(const link::WorkerKey& key, Running& running) {
+  const std::string& prompt_id = running.id.prompt_id;
+  // The same worker asks again because our answer was lost.
+  if (running.worker == key && !running.losing && !running.adopted)
+    return services_.link.send(key, running.go);
+  if (!shared_) return drop(key, prompt_id);
+  // The broker gave the job to somebody else: is its owner gone? Its queue tells.
+  claimants_[prompt_id] = key;
+  link::Message wait;
+  wait.type = link::Type::wait;
+  wait.prompt_id = prompt_id;
+  services_.link.send(key, std::move(wait));
+  if (running.losing) return;
+  if (running.worker == key) return ask_for(key, "hello");
+  services_.link.probe(running.worker);
+}
+
+void Dispatcher::answer_claimant(const std::string& prompt_id) {
+  const auto claimant = claimants_.extract(prompt_id);
+  if (!claimant.empty()) on_claim(claimant.mapped(), prompt_id);
 }
 
 void Dispatcher::on_claimed(const link::WorkerKey& key, const std::string& token,

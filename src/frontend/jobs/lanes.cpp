@@ -39,6 +39,12 @@ std::optional<QueuedJob> Lanes::remove(const std::string& prompt_id) {
   return std::move(job.mapped());
 }
 
+std::optional<Class> Lanes::next_class() const {
+  for (const auto& [job_class, lanes] : classes_)
+    if (!lanes.empty()) return job_class;
+  return {};
+}
+
 std::optional<QueuedJob> Lanes::next(Clock::Monotonic now) {
   for (auto& [job_class, lanes] : classes_) {
     const Lane* best = nullptr;

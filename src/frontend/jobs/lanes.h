@@ -23,6 +23,8 @@ class Lanes {
   void add(QueuedJob job);
   /// Takes a job out; nothing when it is not here.
   std::optional<QueuedJob> remove(const std::string& prompt_id);
+  /// The class of the next job; nothing when there is none.
+  std::optional<Class> next_class() const;
   /// Takes the next job out.
   std::optional<QueuedJob> next(Clock::Monotonic now);
   /// Notes that a job has run that long; it is half forgotten after ten minutes. What runs is

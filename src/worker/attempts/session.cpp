@@ -26,16 +26,37 @@ void Session::connect(link::ServerLink& link) {
   }
   link.start(*this);
   const std::lock_guard lock{mutex_};
+  say_where_we_are();
+}
+
+void Session::say_where_we_are() {
   say_hello();
   if (phase_ == Phase::claiming) claim();
   if (phase_ == Phase::running || phase_ == Phase::finishing) renew();
   if (phase_ == Phase::finishing) send_finish();
+  want_job();
 }
 
 void Session::say_hello() {
+  said_hello_ = clock_.monotonic();
   link::Hello hello = options_.hello;
+  hello.busy = phase_ != Phase::idle || paused_ || draining_;
   if (phase_ == Phase::running || phase_ == Phase::finishing) hello.running = {id_};
   send(link::to_message(hello));
+}
+
+void Session::want_job() {
+  if (link_ != nullptr) link_->want_job(phase_ == Phase::idle && !paused_ && !draining_);
+}
+
+void Session::on_server_found() {
+  const std::lock_guard lock{mutex_};
+  say_where_we_are();
+}
+
+void Session::on_kept(const link::Message& finish) {
+  const std::lock_guard lock{mutex_};
+  if (phase_ == Phase::finishing && is_current(link::attempt_of(finish))) kept_ = true;
 }
 
 void Session::on_server_lost() {
@@ -50,18 +71,20 @@ void Session::on_message(link::Message message) {
   const std::lock_guard lock{mutex_};
   switch (message.type) {
     case Type::job:
-      if (phase_ != Phase::idle || paused_ || draining_) return;
+      if (phase_ != Phase::idle || paused_ || draining_) return give_back(message, "busy");
       fail_point("after_delivery");
       phase_ = Phase::claiming;
-      claimed_ = message.prompt_id;
-      return claim();
+      claimed_ = {.prompt_id = message.prompt_id, .store = message.store};
+      claimed_at_ = clock_.monotonic();
+      claim();
+      return want_job();
     case Type::go:
       return start(link::read_go(message));
     case Type::drop:
-      if (phase_ == Phase::claiming && claimed_ == message.prompt_id) rest();
+      if (phase_ == Phase::claiming && claimed_.prompt_id == message.prompt_id) rest();
       return;
     case Type::wait:
-      asked_at_ = clock_.monotonic();
+      asked_at_ = claimed_at_ = clock_.monotonic();
       return;
     case Type::renewed:
       return on_renewed(link::read_renewed(message));
@@ -76,15 +99,14 @@ void Session::on_message(link::Message message) {
       return runner_.free(message.body.bool_or("unload_models", false),
                           message.body.bool_or("free_memory", false));
     case Type::pause:
-      paused_ = true;
-      return;
     case Type::resume:
-      paused_ = false;
-      return;
+      paused_ = message.type == Type::pause;
+      return want_job();
     case Type::shutdown:
       return start_drain(std::chrono::milliseconds{message.body.int_or("drain_ms", 0)});
     case Type::need:
-      if (message.body.string_or("what", "") == "catalogue") send_catalogue();
+      if (message.body.string_or("what", "") == "catalogue") send_catalogue(message.store);
+      if (message.body.string_or("what", "") == "hello") say_hello();
       return;
     case Type::validate:
       if (options_.asked) options_.asked(link::read_question(message));
@@ -104,14 +126,15 @@ void Session::on_message(link::Message message) {
 void Session::claim() {
   link::Message message;
   message.type = Type::claim;
-  message.prompt_id = claimed_;
+  message.prompt_id = claimed_.prompt_id;
+  message.store = claimed_.store;
   asked_at_ = clock_.monotonic();
   send(std::move(message));
 }
 
 void Session::start(link::Go go) {
   if (is_current(go.id)) return;  // our claim was answered twice
-  if (phase_ != Phase::claiming || claimed_ != go.id.prompt_id || draining_)
+  if (phase_ != Phase::claiming || claimed_.prompt_id != go.id.prompt_id || draining_)
     return release(go.id, "not asked for");
   fail_point("after_go");
   phase_ = Phase::running;
@@ -124,7 +147,8 @@ void Session::start(link::Go go) {
   lifecycle_.clear();
   progress_state_ = {};
   finish_.reset();
-  finish_sent_ = false;
+  finish_sent_ = settled_ = kept_ = false;
+  running_since_ = clock_.monotonic();
   if (go.cancelled) cancellation_.cancel();
   // The permission itself is as good as an acknowledged renewal, from the moment we asked for it.
   acknowledged_ = asked_at_;
@@ -168,13 +192,23 @@ void Session::on_finished(const link::Message& message) {
 }
 
 void Session::rest() {
+  const std::string& prompt_id = phase_ == Phase::claiming ? claimed_.prompt_id : id_.prompt_id;
+  if (link_ != nullptr) link_->settle(prompt_id);
   phase_ = Phase::idle;
-  claimed_.clear();
+  claimed_ = {};
   id_ = {};
   finish_.reset();
+  want_job();
   if (!draining_) return;
   release({}, "drain");
   ended_ = true;
+}
+
+void Session::give_back(const link::Message& job, std::string_view reason) {
+  // Over a socket the server finds out by itself that nothing came of its offer.
+  if (link_ == nullptr || !link_->is_shared()) return;
+  release({.prompt_id = job.prompt_id, .store = job.store}, reason);
+  link_->settle(job.prompt_id);
 }
 
 void Session::release(const link::AttemptId& id, std::string_view reason) {
@@ -191,13 +225,17 @@ void Session::event(const link::AttemptId& id, std::string_view name, Json data)
   ++progress_;
   if (name == "progress_state") progress_state_ = data;
   if (name.starts_with("execution_")) lifecycle_.push_back(Json::Array{name, data});
-  send(link::to_message(link::Event{
-      .id = id, .seq = ++event_seq_, .name = std::string{name}, .data = std::move(data)}));
+  send(link::to_message(link::Event{.id = id_,
+                                    .seq = ++event_seq_,
+                                    .name = std::string{name},
+                                    .data = std::move(data),
+                                    .owner = owner_}));
 }
 
 void Session::preview(link::Preview preview) {
   const std::lock_guard lock{mutex_};
   if (!is_current(preview.id) || lost_) return;
+  preview.owner = owner_;
   send(link::to_message(std::move(preview)));
 }
 
@@ -212,6 +250,8 @@ void Session::finished(link::Finish finish) {
   }
   phase_ = Phase::finishing;
   finish_ = std::move(finish);
+  finish_->last_event = event_seq_;
+  finished_at_ = clock_.monotonic();
   fail_point("before_finish");
   send_finish();
 }
@@ -258,10 +298,10 @@ void Session::start_drain(std::chrono::milliseconds patience) {
   const Time until = clock_.monotonic() + patience;
   drain_until_ = draining_ ? std::min(drain_until_, until) : until;
   draining_ = true;
+  want_job();
   if (phase_ == Phase::running || phase_ == Phase::finishing) return;
   // A claim that is still unanswered is void: what comes of it is not taken.
-  if (phase_ == Phase::claiming)
-    release({.prompt_id = claimed_, .attempt = 0, .token = {}}, "drain");
+  if (phase_ == Phase::claiming) release(claimed_, "drain");
   rest();
 }
 
@@ -273,8 +313,22 @@ bool Session::ended() const {
 void Session::tick() {
   const std::lock_guard lock{mutex_};
   const Time now = clock_.monotonic();
-  if (phase_ == Phase::claiming && now - asked_at_ > options_.ask_again) claim();
+  const bool shared = link_ != nullptr && link_->is_shared();
+  if (shared && now - said_hello_ > options_.hello_every) say_hello();
+  if (phase_ == Phase::claiming) {
+    if (shared && now - claimed_at_ > options_.claim_patience) {
+      release(claimed_, "no answer");
+      return rest();
+    }
+    if (now - asked_at_ > options_.ask_again) claim();
+  }
   if (phase_ != Phase::running && phase_ != Phase::finishing) return;
+  if (!settled_ && now - running_since_ > options_.settle_after) {
+    settled_ = true;
+    if (link_ != nullptr) link_->settle(id_.prompt_id);
+  }
+  if (kept_ && phase_ == Phase::finishing && now - finished_at_ > options_.finish_patience)
+    return rest();
   if (now - renewed_at_ > options_.renew_every) renew();
   if (phase_ == Phase::finishing && now - asked_at_ > options_.ask_again) send_finish();
   if (!draining_ || now < drain_until_ || ended_) return;
@@ -290,10 +344,11 @@ void Session::tick() {
   }
 }
 
-void Session::send_catalogue() {
+void Session::send_catalogue(const std::string& store) {
   if (!options_.catalogue) return;
   link::Message message;
   message.type = Type::catalogue;
+  message.store = store;
   message.body["hash"] = options_.hello.catalogue_hash;
   message.binary = link::deflate(to_compact_json(options_.catalogue()));
   send(std::move(message));

@@ -44,6 +44,17 @@ struct SessionOptions {
   std::chrono::milliseconds ask_again{2'000};
   /// How long an attempt may take to notice that the drain is over.
   std::chrono::milliseconds last_step{1'500};
+
+  // Over a shared link.
+  std::chrono::milliseconds hello_every{10'000};
+  /// A claim that no server answers in this time is given up, so that servers that are away do not
+  /// tie up the workers of the others; theirs offer the job again when they come back.
+  std::chrono::milliseconds claim_patience{10'000};
+  /// A result that the broker keeps is left to it after this time.
+  std::chrono::milliseconds finish_patience{10'000};
+  /// After this long the job's token is given back to the broker and the lease alone protects the
+  /// attempt: a broker takes a consumer that holds a message for half an hour for dead.
+  std::chrono::milliseconds settle_after{600'000};
 };
 
 /// The worker's side of the rules: claims jobs, keeps the attempt's lease, hands its events and its
@@ -59,6 +70,8 @@ class Session final : public link::ServerListener {
   void connect(link::ServerLink& link);
   void on_message(link::Message message) override;
   void on_server_lost() override;
+  void on_server_found() override;
+  void on_kept(const link::Message& finish) override;
   /// Called every 100 ms or so.
   void tick();
 
@@ -87,6 +100,9 @@ class Session final : public link::ServerListener {
 
   void send(link::Message message);
   void say_hello();
+  void say_where_we_are();
+  void want_job();
+  void give_back(const link::Message& job, std::string_view reason);
   void claim();
   void renew();
   void start(link::Go go);
@@ -97,7 +113,7 @@ class Session final : public link::ServerListener {
   void rest();
   void start_drain(std::chrono::milliseconds patience);
   void send_finish();
-  void send_catalogue();
+  void send_catalogue(const std::string& store);
   void send_snapshot();
   Fence fence_now() const;
   bool is_current(const link::AttemptId& id) const;
@@ -110,8 +126,14 @@ class Session final : public link::ServerListener {
   link::ServerLink* link_ = nullptr;
 
   Phase phase_ = Phase::idle;
-  std::string claimed_;  // prompt of Phase::claiming
-  link::AttemptId id_;   // of Phase::running and finishing
+  link::AttemptId claimed_;  // prompt and store of Phase::claiming
+  Time claimed_at_{};
+  Time finished_at_{};
+  Time running_since_{};
+  bool settled_ = false;  // the broker keeps the job for nobody
+  bool kept_ = false;     // the broker has the result
+  Time said_hello_{};
+  link::AttemptId id_;  // of Phase::running and finishing
   std::string owner_;
   Cancellation cancellation_;
   bool cancelled_by_user_ = false;

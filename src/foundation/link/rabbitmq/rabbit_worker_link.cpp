@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "foundation/link/rabbitmq/rabbit_worker_link.h"
+
+#include "foundation/base/error.h"
+#include "foundation/link/bodies.h"
+#include "foundation/link/log.h"
+#include "foundation/link/rabbitmq/amqp_connection.h"
+#include "foundation/link/rabbitmq/topology.h"
+#include "foundation/link/rabbitmq/wire.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace comfy::link {
+namespace {
+
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+constexpr auto kPingEvery = 5s;
+// The self-ping of a link that works is never older than this.
+constexpr auto kDeaf = 8s;
+// After an outage workers are given this long to come back before any is taken for dead.
+constexpr auto kGrace = 10s;
+constexpr auto kDeclareEvery = 10s;
+constexpr int kResultsAtOnce = 64;
+constexpr const char* kSelfPing = "self-ping";
+
+/// Brings results back to the broker's mind: acknowledged once nobody holds the message any more.
+using Receipt = std::shared_ptr<const void>;
+
+class RabbitWorkers final : public RabbitWorkerLink {
+ public:
+  explicit RabbitWorkers(RabbitFrontendOptions options)
+      : options_{std::move(options)},
+        topology_{options_.broker.queue},
+        out_{parse_broker_address(options_.broker.uri),
+             options_.broker.id + " (sends)",
+             AmqpConnection::Confirms::on,
+             {.set_up = [this](AmqpChannel& channel) { declare(channel); },
+              .on_up = [this] { went_up(); },
+              .on_tick = [this](AmqpChannel& channel) { tick(channel); },
+              .on_conflict = [this](const Error& error) { on_conflict(error); }}},
+        in_{std::make_shared<AmqpConnection>(
+            parse_broker_address(options_.broker.uri), options_.broker.id + " (receives)",
+            AmqpConnection::Confirms::off,
+            AmqpConnection::Hooks{
+                .set_up = [this](AmqpChannel& channel) { set_up(channel); },
+                .on_up = [this] { went_up(); },
+                .on_delivery = [this](AmqpDelivery delivery) { receive(std::move(delivery)); },
+                .on_conflict = [this](const Error& error) { on_conflict(error); }})} {}
+
+  ~RabbitWorkers() override { stop(0ms); }
+
+  void start(WorkerListener& listener) override {
+    listener_ = &listener;
+    in_->start();
+    out_.start();
+  }
+  void send(const WorkerKey& worker, Message message) override;
+  void kill(const WorkerKey& worker) override;
+  void stop(std::chrono::milliseconds patience) override {
+    out_.stop(std::min(patience, std::chrono::milliseconds{2s}));
+    in_->stop(std::min(patience, std::chrono::milliseconds{2s}));
+  }
+
+  bool is_shared() const override { return true; }
+  void offer(Message job, Urgency urgency) override;
+  bool is_open() const override { return is_up() && !out_.state().blocked; }
+  bool hears() const override;
+  void probe(const WorkerKey& worker) override;
+  BrokerState state() const override;
+
+ private:
+  bool is_up() const { return out_.is_up() && in_->is_up(); }
+  bool in_grace() const {
+    const std::lock_guard lock{mutex_};
+    return Steady::now() < grace_until_;
+  }
+  void declare(AmqpChannel& channel) const { topology_.declare_shared(channel, options_.store); }
+  void set_up(AmqpChannel& channel);
+  void went_up();
+  void tick(AmqpChannel& channel);
+  void ping_all();
+  void on_conflict(const Error& error) const {
+    if (options_.on_conflict) options_.on_conflict(error.message);
+  }
+
+  void receive(AmqpDelivery delivery);
+  void on_dead_letter(Message job, Receipt receipt);
+  void hello(const WorkerKey& worker, Message& message);
+  void lost(const WorkerKey& worker, const char* reason);
+  void publish_to_worker(const WorkerKey& worker, Message message,
+                         std::function<void(Published)> done);
+  std::optional<AmqpMessage> packed(Message message);
+  Receipt receipt_of(const AmqpDelivery& delivery) const;
+
+  const RabbitFrontendOptions options_;
+  const Topology topology_;
+  WorkerListener* listener_ = nullptr;
+  std::mutex hearing_;  // the listener hears one thing at a time
+
+  mutable std::mutex mutex_;
+  std::set<WorkerKey> workers_;
+  Steady::time_point grace_until_{};
+  Steady::time_point heard_{};  // the last self-ping
+  std::uint64_t seq_ = 0;
+  std::uint64_t garbage_ = 0;
+
+  // The sending thread's alone.
+  Steady::time_point next_ping_{};
+  Steady::time_point next_declare_{};
+  bool was_in_grace_ = true;
+
+  AmqpConnection out_;
+  std::shared_ptr<AmqpConnection> in_;  // receipts may outlive the link
+};
+
+void RabbitWorkers::set_up(AmqpChannel& channel) {
+  using Lane = AmqpChannel::Lane;
+  using Acknowledge = AmqpChannel::Acknowledge;
+  const std::string& store = options_.store;
+  const std::string& id = options_.broker.id;
+  declare(channel);
+  topology_.declare_frontend(channel, id);
+  for (const char* exchange : {kEvents, kPreviews})
+    channel.bind(exchange == kEvents ? topology_.events(id) : topology_.previews(id), exchange,
+                 topology_.key(store) + ".#");
+  channel.limit_unacknowledged(Lane::main, kResultsAtOnce);
+  channel.consume(Lane::main, topology_.results(store), kResults, Acknowledge::by_hand);
+  channel.consume(Lane::main, topology_.dead(), kDead, Acknowledge::by_hand);
+  channel.consume(Lane::main, topology_.leases(store), kLeases, Acknowledge::never);
+  channel.consume(Lane::main, topology_.events(id), kEvents, Acknowledge::never);
+  channel.consume(Lane::main, topology_.previews(id), kPreviews, Acknowledge::never);
+}
+
+void RabbitWorkers::went_up() {
+  if (!is_up()) return;
+  {
+    const std::lock_guard lock{mutex_};
+    grace_until_ = Steady::now() + kGrace;
+    heard_ = Steady::now();
+  }
+  Message need;
+  need.type = Type::need;
+  need.body["what"] = "hello";
+  if (std::optional<AmqpMessage> wire = packed(std::move(need))) {
+    wire->exchange = kControl;
+    wire->routing_key = topology_.key_of_all();
+    out_.publish({.message = *std::move(wire)});
+  }
+  const std::lock_guard lock{hearing_};
+  listener_->on_link_up();
+}
+
+void RabbitWorkers::tick(AmqpChannel& channel) {
+  const auto now = Steady::now();
+  if (now >= next_declare_) {
+    next_declare_ = now + kDeclareEvery;
+    // Somebody may have wiped the broker's objects away under our feet.
+    declare(channel);
+  }
+  const bool grace = in_grace();
+  const bool grace_over = std::exchange(was_in_grace_, grace) && !grace;
+  if (now < next_ping_ && !grace_over) return;
+  next_ping_ = now + kPingEvery;
+  out_.publish({.message = {.exchange = kLeases,
+                            .routing_key = topology_.key(options_.store),
+                            .type = kSelfPing},
+                .replaces = kSelfPing});
+  if (!grace) ping_all();
+}
+
+void RabbitWorkers::ping_all() {
+  std::set<WorkerKey> workers;
+  {
+    const std::lock_guard lock{mutex_};
+    workers = workers_;
+  }
+  for (const WorkerKey& worker : workers) {
+    Message ping;
+    ping.type = Type::ping;
+    publish_to_worker(worker, std::move(ping), {});
+  }
+}
+
+bool RabbitWorkers::hears() const {
+  if (!is_up()) return false;
+  const std::lock_guard lock{mutex_};
+  return Steady::now() - heard_ < kDeaf;
+}
+
+std::optional<AmqpMessage> RabbitWorkers::packed(Message message) {
+  message.store = options_.store;
+  {
+    const std::lock_guard lock{mutex_};
+    message.seq = ++seq_;
+  }
+  try {
+    return to_wire(message);
+  } catch (const Error& error) {
+    log.warn("a message was not sent: {}", error.message);
+    return {};
+  }
+}
+
+void RabbitWorkers::publish_to_worker(const WorkerKey& worker, Message message,
+                                      std::function<void(Published)> done) {
+  const bool replaceable = message.type == Type::ping && !done;
+  std::optional<AmqpMessage> wire = packed(std::move(message));
+  if (!wire) return;
+  wire->routing_key = topology_.worker(worker);
+  wire->mandatory = true;
+  out_.publish({.message = *std::move(wire),
+                .replaces = replaceable ? "ping " + worker : std::string{},
+                .done = [this, worker, done = std::move(done)](Published result) {
+                  // A queue that is gone says that its worker's connection is. After an outage
+                  // that is so for all of them, until they are back under a new name.
+                  if (result == Published::returned && !in_grace())
+                    lost(worker, "its connection to the broker ended");
+                  if (done) done(result);
+                }});
+}
+
+void RabbitWorkers::send(const WorkerKey& worker, Message message) {
+  if (!worker.empty()) publish_to_worker(worker, std::move(message), {});
+}
+
+void RabbitWorkers::kill(const WorkerKey& worker) {
+  // Nobody can end a process on another machine; here it is as good as gone.
+  out_.post([this, worker](AmqpChannel&) { lost(worker, "it was given up"); });
+}
+
+void RabbitWorkers::lost(const WorkerKey& worker, const char* reason) {
+  {
+    const std::lock_guard lock{mutex_};
+    workers_.erase(worker);
+  }
+  const std::lock_guard lock{hearing_};
+  listener_->on_worker_lost(worker, {.reason = reason});
+}
+
+void RabbitWorkers::probe(const WorkerKey& worker) {
+  if (worker.empty() || in_grace()) return;
+  Message ping;
+  ping.type = Type::ping;
+  publish_to_worker(worker, std::move(ping), [this, worker](Published result) {
+    if (result != Published::confirmed) return;
+    const std::lock_guard lock{hearing_};
+    listener_->on_worker_there(worker);
+  });
+}
+
+void RabbitWorkers::offer(Message job, Urgency urgency) {
+  const std::string prompt_id = job.prompt_id;
+  std::optional<AmqpMessage> wire = packed(std::move(job));
+  if (!wire) return;
+  wire->routing_key = topology_.jobs(urgency);
+  wire->persistent = wire->mandatory = true;
+  out_.publish({.message = *std::move(wire), .done = [this, prompt_id](Published result) {
+                  if (result == Published::confirmed) return;
+                  // Without an answer it may be there all the same: a second token is refused.
+                  if (result == Published::returned)
+                    out_.post([this](AmqpChannel& channel) { declare(channel); });
+                  const std::lock_guard lock{hearing_};
+                  listener_->on_offer_lost(prompt_id);
+                }});
+}
+
+Receipt RabbitWorkers::receipt_of(const AmqpDelivery& delivery) const {
+  const auto acknowledge = [connection = in_, tag = delivery.tag,
+                            epoch = in_->epoch()](const void*) {
+    connection->post(
+        [tag](AmqpChannel& channel) { channel.acknowledge(AmqpChannel::Lane::main, tag); }, epoch);
+  };
+  static const int nothing = 0;
+  return {&nothing, acknowledge};
+}
+
+void RabbitWorkers::receive(AmqpDelivery delivery) {
+  const bool by_hand = delivery.consumer == kResults || delivery.consumer == kDead;
+  const Receipt receipt = by_hand ? receipt_of(delivery) : Receipt{};
+  if (delivery.message.type == kSelfPing) {
+    const std::lock_guard lock{mutex_};
+    heard_ = Steady::now();
+    return;
+  }
+  Message message;
+  try {
+    message = from_wire(delivery.message);
+    if (message.store.empty()) message.store = delivery.message.store;
+    if (delivery.consumer == kDead) return on_dead_letter(std::move(message), receipt);
+    const WorkerKey worker = topology_.worker_of(delivery.message.reply_to);
+    if (message.type == Type::job) return on_dead_letter(std::move(message), receipt);
+    if (worker.empty())
+      throw Error(Error::Kind::invalid_input, "a worker's message must name its queue");
+    if (message.type == Type::hello) hello(worker, message);
+    // To those above, this server's store is the only one.
+    message.store.clear();
+    message.held = receipt;
+    const std::lock_guard lock{hearing_};
+    listener_->on_message(worker, std::move(message));
+  } catch (const Error& error) {
+    const std::lock_guard lock{mutex_};
+    if (++garbage_ == 1)
+      log.warn("a message of the broker that cannot be used is passed over: {}", error.message);
+  }
+}
+
+void RabbitWorkers::hello(const WorkerKey& worker, Message& message) {
+  Hello hello = read_hello(message);
+  hello.worker_id = worker;
+  hello.busy = hello.busy || !hello.running.empty();
+  std::erase_if(hello.running, [this](const AttemptId& id) { return id.store != options_.store; });
+  for (AttemptId& id : hello.running) id.store.clear();
+  Message own = to_message(hello);
+  own.seq = message.seq;
+  message = std::move(own);
+  const std::lock_guard lock{mutex_};
+  workers_.insert(worker);
+}
+
+void RabbitWorkers::on_dead_letter(Message job, Receipt receipt) {
+  if (job.type != Type::job || job.prompt_id.empty() || job.store.empty())
+    throw Error(Error::Kind::invalid_input, "a dead letter must be a job");
+  if (job.store == options_.store) {
+    const std::lock_guard lock{hearing_};
+    listener_->on_offer_lost(job.prompt_id);
+    return;
+  }
+  // It is another server's; whoever reads it first passes it on.
+  AmqpMessage wire = to_wire(job);
+  wire.exchange = kResults;
+  wire.routing_key = topology_.key(job.store);
+  wire.persistent = true;
+  out_.publish({.message = std::move(wire), .keep = true, .done = [receipt](Published) {}});
+}
+
+BrokerState RabbitWorkers::state() const {
+  BrokerState state = out_.state();
+  const BrokerState in = in_->state();
+  state.connected = state.connected && in.connected;
+  if (state.trouble.empty()) state.trouble = in.trouble;
+  state.received = in.received;
+  const std::lock_guard lock{mutex_};
+  state.garbage = garbage_;
+  return state;
+}
+
+}  // namespace
+
+std::unique_ptr<RabbitWorkerLink> make_rabbit_worker_link(RabbitFrontendOptions options) {
+  return std::make_unique<RabbitWorkers>(std::move(options));
+}
+
+}  // namespace comfy::link

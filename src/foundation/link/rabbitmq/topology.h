@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "foundation/link/rabbitmq/amqp_channel.h"
+#include "foundation/link/worker_link.h"
+
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace comfy::link {
+
+/// Exchanges; all durable.
+inline constexpr const char* kResults = "comfy.results";
+inline constexpr const char* kLeases = "comfy.leases";
+inline constexpr const char* kControl = "comfy.ctl";
+inline constexpr const char* kEvents = "comfy.events";
+inline constexpr const char* kPreviews = "comfy.previews";
+inline constexpr const char* kDead = "comfy.dead";
+
+/// Names of one cluster's objects on the broker: of its queue name, and of the store where one is
+/// meant.
+class Topology {
+ public:
+  /// Throws Error(invalid_input) unless the queue's name has 1 to 128 bytes of [A-Za-z0-9._-].
+  explicit Topology(std::string queue);
+
+  static constexpr std::array<Urgency, 3> kClasses{Urgency::high, Urgency::normal, Urgency::low};
+  std::string jobs(Urgency urgency) const;
+  std::string results(const std::string& store) const { return "comfy.results." + key(store); }
+  std::string leases(const std::string& store) const { return "comfy.leases." + key(store); }
+  std::string dead() const { return "comfy.dead." + queue_; }
+  std::string worker(const std::string& id) const { return worker_prefix() + id; }
+  std::string events(const std::string& frontend) const {
+    return "comfy.events." + queue_ + "." + frontend;
+  }
+  std::string previews(const std::string& frontend) const {
+    return "comfy.previews." + queue_ + "." + frontend;
+  }
+
+  /// Routing keys.
+  std::string key(const std::string& store) const { return queue_ + "." + store; }
+  std::string key_of_all() const { return queue_ + ".all"; }
+  std::string event_key(const std::string& store, const std::string& owner,
+                        const std::string& prompt_id) const;
+  /// Everything of one user's prompts.
+  std::string event_pattern(const std::string& store, const std::string& owner) const;
+
+  /// The worker that reads this queue, or nothing when the name is no such queue's.
+  std::string worker_of(std::string_view queue) const;
+
+  const std::string& queue() const { return queue_; }
+
+  /// What a frontend creates. Everything is accepted again as it is; an object of that name with
+  /// other settings throws Error(conflict).
+  void declare_shared(AmqpChannel& channel, const std::string& store) const;
+  void declare_frontend(AmqpChannel& channel, const std::string& frontend) const;
+  /// A worker's own queue. What frontends create must be there: Error(not_found) until then.
+  void declare_worker(AmqpChannel& channel, const std::string& id) const;
+
+ private:
+  std::string worker_prefix() const { return "comfy.worker." + queue_ + "."; }
+  std::string queue_;
+};
+
+}  // namespace comfy::link
