@@ -24,6 +24,9 @@ paths::FolderOptions folder_options(const options::Options& options) {
   folders.user = absolute(options.user_directory);
   for (const std::string& file : options.extra_model_paths_config)
     folders.extra_model_paths.push_back(absolute(file));
+  // What came with the programs lies beside them.
+  folders.spare_models =
+      fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/comfyui/models";
   folders.links = options.follow_symlinks ? paths::Links::follow : paths::Links::refuse;
   folders.per_user = options.multi_user;
   return folders;

@@ -73,7 +73,7 @@ PYTHON
   rm -r "$folder"
 }
 
-# What the programs look for beside themselves: share/comfyui/{web,templates,docs,extensions}; CMake copies the vocabulary.
+# What the programs look for beside themselves: share/comfyui/{web,templates,docs,extensions,models}; CMake copies the vocabulary.
 link_share() {
   local share=$build/share/comfyui
   mkdir -p "$share"
@@ -81,6 +81,7 @@ link_share() {
   ln -sfn "$site/comfyui_embedded_docs/docs" "$share/docs"
   ln -sfn "$site" "$share/templates"
   ln -sfn "$root/share/extensions" "$share/extensions"
+  ln -sfn "$root/share/models" "$share/models"
 }
 
 # configure_and_build [target...]

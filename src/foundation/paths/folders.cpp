@@ -68,6 +68,10 @@ Folders::Folders(FolderOptions options) : state_{std::make_unique<State>()} {
   for (const auto& file : options.extra_model_paths) table.add_from_file(file);
   for (const std::string_view kind : {"checkpoints", "clip", "vae", "diffusion_models", "loras"})
     table.add(kind, options.output / kind);
+  if (!options.spare_models.empty()) {
+    for (ModelFolder& folder : table.folders)
+      folder.spare = Root{options.spare_models / folder.kind, Links::follow};
+  }
   state_->options = std::move(options);
   state_->models = std::move(table.folders);
 }
@@ -122,9 +126,9 @@ std::optional<OpenModel> Folders::find_model(std::string_view kind, std::string_
   } catch (const Error&) {
     return {};  // a name that cannot be in any folder
   }
-  for (const Root& root : folder->roots) {
-    if (auto file = root.find(*path))
-      return OpenModel{std::move(*file), root.path() / path->text(), path->text()};
+  for (std::size_t i = 0; const Root* root = folder->find_root(i); ++i) {
+    if (auto file = root->find(*path))
+      return OpenModel{std::move(*file), root->path() / path->text(), path->text()};
   }
   return {};
 }

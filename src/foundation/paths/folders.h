@@ -23,6 +23,7 @@ struct FolderOptions {
   std::filesystem::path temp;  ///< --temp-directory X means X/temp
   std::filesystem::path user;
   std::vector<std::filesystem::path> extra_model_paths;  ///< files as extra_model_paths.yaml
+  std::filesystem::path spare_models;  ///< models by kind, each offered while its kind has none
   Links links = Links::refuse;  ///< of input, output, temp and user; model folders always follow
   bool per_user = false;        ///< --multi-user: input, output and temp have one folder per user
 };
@@ -52,7 +53,8 @@ class Folders {
   /// One kind; nothing when unknown. The older names "unet" and "clip" are known too.
   const ModelFolder* find_model_folder(std::string_view kind) const;
 
-  /// What there is of that kind: sorted, unique names, folders included ("sub/a.safetensors").
+  /// What there is of that kind: sorted, unique names, folders included ("sub/a.safetensors");
+  /// the spare models while there is nothing else.
   /// Kept until a folder changes. Throws Error(not_found) for an unknown kind.
   std::shared_ptr<const ModelList> models(std::string_view kind) const;
   /// Forgets what was listed.

@@ -212,6 +212,22 @@ TEST(Folders, NameWhatIsWrongInAModelPathsFile) {
   EXPECT_TRUE(message_of([&] { Folders{options}; }).starts_with(file + " must be a readable"));
 }
 
+TEST(Folders, OfferTheSpareModelsOnlyWhileThereAreNoOthers) {
+  const Sandbox box;
+  box.put("share/models/checkpoints/demo.safetensors", "demo");
+  FolderOptions options = options_of(box);
+  options.spare_models = box / "share/models";
+  const Folders folders{options};
+  EXPECT_EQ(folders.models("checkpoints")->names(), Names{"demo.safetensors"});
+  EXPECT_EQ(folders.models("vae")->names(), Names{});
+  EXPECT_TRUE(folders.open_model("checkpoints", "demo.safetensors").file);
+  box.put("models/checkpoints/own.safetensors", "own");
+  EXPECT_EQ(folders.models("checkpoints")->names(), Names{"own.safetensors"});
+  EXPECT_TRUE(folders.find_model("checkpoints", "demo.safetensors")) << "older workflows still run";
+  std::filesystem::remove(box / "models/checkpoints/own.safetensors");
+  EXPECT_EQ(folders.models("checkpoints")->names(), Names{"demo.safetensors"});
+}
+
 TEST(Folders, MakeAndWipe) {
   const Sandbox box;
   const Folders folders{options_of(box)};

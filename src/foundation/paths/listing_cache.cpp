@@ -55,9 +55,9 @@ ModelList ListingCache::scan(Slot& slot, const ModelFolder& folder) {
   ModelList found;
   ++scans_;
   slot.scope.emplace(watch_);
-  for (std::size_t i = 0; i < folder.roots.size(); ++i) {
-    const Root& root = folder.roots[i];
-    const std::string path = root.path().string();
+  for (std::size_t i = 0; const Root* root = folder.find_root(i); ++i) {
+    if (i == folder.roots.size() && !found.entries.empty()) break;  // the spare is not needed
+    const std::string path = root->path().string();
     const FileDescriptor open{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!open) {
       slot.scope->add(path, Scope::Place::root);
@@ -65,7 +65,7 @@ ModelList ListingCache::scan(Slot& slot, const ModelFolder& folder) {
     }
     WalkResult walk = walk_folder(
         open.get(),
-        {.links = root.links(), .hidden = Hidden::show, .on_folder = adder(*slot.scope, path)});
+        {.links = root->links(), .hidden = Hidden::show, .on_folder = adder(*slot.scope, path)});
     for (Entry& entry : walk.entries) {
       if (entry.is_folder || !folder.accepts(entry.path)) continue;
       found.entries.push_back(

@@ -7,6 +7,11 @@
 
 namespace comfy::paths {
 
+const Root* ModelFolder::find_root(std::size_t index) const {
+  if (index < roots.size()) return &roots[index];
+  return index == roots.size() && spare ? &*spare : nullptr;
+}
+
 bool ModelFolder::accepts(std::string_view filename) const {
   if (extensions.empty()) return true;
   const auto slash = filename.rfind('/');

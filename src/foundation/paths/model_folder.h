@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,11 @@ struct ModelFolder {
   std::string kind;                     ///< "checkpoints"
   std::vector<Root> roots;              ///< searched in this order; new files go to the first
   std::vector<std::string> extensions;  ///< lower case with the dot; none: every file
+  std::optional<Root> spare = {};  ///< what came with the program: used while `roots` are empty
 
   bool accepts(std::string_view filename) const;
+  /// The folder of that number, as ModelEntry::root counts: `roots`, then `spare`. Null beyond.
+  const Root* find_root(std::size_t index) const;
 };
 
 /// One listed model.

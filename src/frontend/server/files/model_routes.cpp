@@ -114,8 +114,10 @@ Response preview_of(const Request& request, Services& services) {
   const std::string& index_text = request.parameters.at(1);
   const auto index =
       Query{"index=" + percent_encode(index_text)}.find_integer("index").value_or(-1);
-  if (index < 0 || static_cast<std::size_t>(index) >= folder.roots.size()) throw no_preview();
-  const paths::Root& root = folder.roots[static_cast<std::size_t>(index)];
+  const paths::Root* found =
+      index < 0 ? nullptr : folder.find_root(static_cast<std::size_t>(index));
+  if (found == nullptr) throw no_preview();
+  const paths::Root& root = *found;
   const auto model = paths::ClientPath::parse(request.parameters.at(2), Error::Kind::not_found);
   try {
     auto picture = picture_beside(root, model);
