@@ -23,7 +23,8 @@ struct FolderOptions {
   std::filesystem::path temp;  ///< --temp-directory X means X/temp
   std::filesystem::path user;
   std::vector<std::filesystem::path> extra_model_paths;  ///< files as extra_model_paths.yaml
-  std::filesystem::path spare_models;  ///< models by kind, each offered while its kind has none
+  std::filesystem::path spare_models =
+      {};                       ///< models by kind, each offered while its kind has none
   Links links = Links::refuse;  ///< of input, output, temp and user; model folders always follow
   bool per_user = false;        ///< --multi-user: input, output and temp have one folder per user
 };
