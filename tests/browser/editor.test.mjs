@@ -31,7 +31,8 @@ const listen = () =>
 const seen = (type) => page.evaluate((t) => window.seen.filter(([name]) => name === t).length, type);
 const waitFor = (type, timeout = 90_000) => page.waitForFunction((t) => window.seen.some(([name]) => name === t), type, { timeout });
 const queue = async () => {
-  await page.mouse.click(700, 820);
+  // Not by a click on the canvas: two in short order are a double click, which opens a search.
+  await page.evaluate(() => document.activeElement?.blur());
   await page.keyboard.press("Control+Enter");
 };
 
