@@ -29,11 +29,7 @@ Cluster at_broker(const options::Options& options, const jobs::JobStore& store) 
          server::log.error("the broker has a queue or exchange of ours with other settings: {}",
                            message);
        }});
-  const auto broker = [link = link.get()] {
-    const link::BrokerState state = link->state();
-    return server::BrokerState{
-        .connected = state.connected, .blocked = state.blocked, .detail = state.trouble};
-  };
+  const auto broker = [link = link.get()] { return link->state(); };
   return {.link = std::move(link), .broker = broker};
 }
 

@@ -244,11 +244,8 @@ class JobStore {
 
   virtual std::vector<QueuedJob> queued_jobs() const = 0;
   virtual std::vector<OpenAttempt> open_attempts() const = 0;
-  /// Running first, then queued in run order of a single user.
-  virtual std::vector<JobRecord> queue_records(const std::string& owner) const = 0;
-  virtual std::vector<JobRecord> history(const HistoryPage& page) const = 0;
-  /// The ids of what queue_records() and history() give, in the same order, for answers that are
-  /// put together piece by piece.
+  /// Both in run order, of everybody when `owner` is empty; ids only, as answers are put together
+  /// piece by piece.
   virtual QueueIds queue_ids(const std::string& owner) const = 0;
   virtual std::vector<std::string> history_ids(const HistoryPage& page) const = 0;
   virtual std::optional<JobRecord> find(std::string_view prompt_id) const = 0;

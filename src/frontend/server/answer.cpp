@@ -121,8 +121,6 @@ void add_security_headers(Response& response, const Request& request, const Sett
   }
 }
 
-}  // namespace
-
 /// Paths that try to leave their folder are of interest to whoever reads the audit log.
 void note_refused_path(const Request& request, Services& services) {
   try {
@@ -138,6 +136,8 @@ void note_refused_path(const Request& request, Services& services) {
     // not about a path
   }
 }
+
+}  // namespace
 
 awaitable<Response> answer(Request& request, const RouteMatch& match, Front& front) {
   std::optional<Response> failed;

@@ -110,6 +110,15 @@ std::string Metrics::text(const Now& now) const {
   if (now.broker) {
     gauge("broker_connected", "1 while the broker is connected.", now.broker->connected);
     gauge("broker_blocked", "1 while the broker takes no messages.", now.broker->blocked);
+    counter("broker_connects_total", "Connections to the broker that came up.",
+            now.broker->connects);
+    counter("broker_published_total", "Messages handed to the broker.", now.broker->published);
+    counter("broker_returned_total", "Messages that came back: nobody was there.",
+            now.broker->returned);
+    counter("broker_refused_total", "Messages refused for a full queue.", now.broker->refused);
+    counter("broker_received_total", "Messages that came from the broker.", now.broker->received);
+    counter("broker_garbage_total", "Messages of the broker that could not be read.",
+            now.broker->garbage);
   }
   gauge("process_resident_bytes", "Resident memory of the server.", resident_bytes());
   gauge("process_open_files", "Open file descriptors of the server.", open_files());

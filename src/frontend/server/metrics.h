@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include "frontend/server/broker_state.h"
+#include "foundation/link/rabbitmq/broker_state.h"
 #include "frontend/server/request.h"
 
 #include <chrono>
@@ -36,7 +36,7 @@ class Metrics {
     const jobs::Counts& jobs;
     std::size_t sockets = 0;
     std::uint64_t sockets_dropped = 0;  ///< closed since they did not read
-    std::optional<BrokerState> broker = {};
+    std::optional<link::BrokerState> broker = {};
   };
   /// Everything in the text format of Prometheus (version 0.0.4).
   std::string text(const Now& now) const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "foundation/link/rabbitmq/broker_state.h"
 #include "frontend/server/blocking_pool.h"
-#include "frontend/server/broker_state.h"
 #include "frontend/server/settings.h"
 
 #include <functional>
@@ -49,7 +49,7 @@ struct Services {
   access::Gate& gate;
   access::Audit& audit;
   /// How the broker is doing; not set where workers are this program's own children.
-  std::function<BrokerState()> broker = {};
+  std::function<link::BrokerState()> broker = {};
 };
 
 }  // namespace comfy::server

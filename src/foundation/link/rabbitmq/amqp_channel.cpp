@@ -254,12 +254,6 @@ void AmqpChannel::bind(const std::string& queue, const std::string& exchange,
   check(amqp_get_rpc_reply(impl_->state), "binding a queue");
 }
 
-void AmqpChannel::unbind(const std::string& queue, const std::string& exchange,
-                         const std::string& key) {
-  amqp_queue_unbind(impl_->state, 1, bytes(queue), bytes(exchange), bytes(key), amqp_empty_table);
-  check(amqp_get_rpc_reply(impl_->state), "unbinding a queue");
-}
-
 void AmqpChannel::select_confirms() {
   amqp_confirm_select(impl_->state, 1);
   check(amqp_get_rpc_reply(impl_->state), "asking for confirms");

@@ -85,7 +85,6 @@ class AmqpChannel {
   void expect_exchange(const std::string& name);
   void expect_queue(const std::string& name);
   void bind(const std::string& queue, const std::string& exchange, const std::string& key);
-  void unbind(const std::string& queue, const std::string& exchange, const std::string& key);
 
   /// From here on publishes are confirmed, numbered from 1.
   void select_confirms();

@@ -30,7 +30,7 @@ class RabbitServer final : public RabbitServerLink {
         out_{parse_broker_address(options.uri),
              options.id + " (sends)",
              AmqpConnection::Confirms::on,
-             {.on_up = [this] { say_found(); }, .on_down = [this] { ++losses_; }}},
+             {.on_up = [this] { say_found(); }}},
         in_{parse_broker_address(options.uri),
             options.id + " (receives)",
             AmqpConnection::Confirms::off,
@@ -84,7 +84,6 @@ class RabbitServer final : public RabbitServerLink {
   std::uint64_t seq_ = 0;
   std::uint64_t garbage_ = 0;
   std::map<std::string, Token> tokens_;  // by prompt
-  std::atomic<std::uint64_t> losses_{0};
 
   bool subscribed_ = false;  // the receiving thread's alone
 

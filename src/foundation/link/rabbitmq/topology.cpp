@@ -51,10 +51,6 @@ std::string Topology::event_key(const std::string& store, const std::string& own
   return key + (key.size() + prompt_id.size() <= kLongestKey ? prompt_id : short_hash(prompt_id));
 }
 
-std::string Topology::event_pattern(const std::string& store, const std::string& owner) const {
-  return fmt::format("{}.{}.{}.#", queue_, store, short_hash(owner));
-}
-
 std::string Topology::worker_of(std::string_view queue) const {
   const std::string prefix = worker_prefix();
   return queue.starts_with(prefix) ? std::string{queue.substr(prefix.size())} : std::string{};

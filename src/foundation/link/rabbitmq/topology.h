@@ -43,13 +43,9 @@ class Topology {
   std::string key_of_all() const { return queue_ + ".all"; }
   std::string event_key(const std::string& store, const std::string& owner,
                         const std::string& prompt_id) const;
-  /// Everything of one user's prompts.
-  std::string event_pattern(const std::string& store, const std::string& owner) const;
 
   /// The worker that reads this queue, or nothing when the name is no such queue's.
   std::string worker_of(std::string_view queue) const;
-
-  const std::string& queue() const { return queue_; }
 
   /// What a frontend creates. Everything is accepted again as it is; an object of that name with
   /// other settings throws Error(conflict).

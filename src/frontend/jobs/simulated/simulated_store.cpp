@@ -109,12 +109,6 @@ std::vector<QueuedJob> SimulatedStore::queued_jobs() const { return read_queued_
 std::vector<OpenAttempt> SimulatedStore::open_attempts() const {
   return read_open_attempts(*database_);
 }
-std::vector<JobRecord> SimulatedStore::queue_records(const std::string& owner) const {
-  return read_queue(*database_, owner);
-}
-std::vector<JobRecord> SimulatedStore::history(const HistoryPage& page) const {
-  return read_history(*database_, page);
-}
 QueueIds SimulatedStore::queue_ids(const std::string& owner) const {
   return read_queue_ids(*database_, owner);
 }

@@ -46,8 +46,6 @@ class SimulatedStore final : public JobStore {
 
   std::vector<QueuedJob> queued_jobs() const override;
   std::vector<OpenAttempt> open_attempts() const override;
-  std::vector<JobRecord> queue_records(const std::string& owner) const override;
-  std::vector<JobRecord> history(const HistoryPage& page) const override;
   QueueIds queue_ids(const std::string& owner) const override;
   std::vector<std::string> history_ids(const HistoryPage& page) const override;
   std::optional<JobRecord> find(std::string_view prompt_id) const override;

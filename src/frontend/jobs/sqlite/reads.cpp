@@ -92,16 +92,6 @@ std::string rows_of(const JobPage& page) {
   return join(parts, " UNION ALL ");
 }
 
-std::vector<JobRecord> read_in_state(Database& database, const std::string& owner,
-                                     std::string_view state) {
-  Statement row =
-      database.prepare(fmt::format("{}{} FROM job WHERE state = '{}' AND (?1 = '' OR owner = ?1)"
-                                   " ORDER BY class, number, sequence",
-                                   kShort, kLong, state));
-  row.bind(owner);
-  return rows(row, read_long);
-}
-
 }  // namespace
 
 std::vector<QueuedJob> read_queued_jobs(Database& database) {
@@ -140,26 +130,6 @@ std::vector<OpenAttempt> read_open_attempts(Database& database) {
                         .worker = row.text(8),
                         .cancel_requested = row.integer(9) != 0});
   return attempts;
-}
-
-std::vector<JobRecord> read_queue(Database& database, const std::string& owner) {
-  std::vector<JobRecord> records = read_in_state(database, owner, "running");
-  for (JobRecord& record : read_in_state(database, owner, "queued"))
-    records.push_back(std::move(record));
-  return records;
-}
-
-std::vector<JobRecord> read_history(Database& database, const HistoryPage& page) {
-  Statement row = database.prepare(fmt::format(
-      "{}{} FROM job WHERE in_history = 1{} ORDER BY finish_order {} LIMIT ?2 OFFSET ?3", kShort,
-      kLong, page.owner.empty() ? "" : " AND owner = ?1 AND owner <> ''",
-      page.from_newest ? "DESC" : "ASC"));
-  row.bind(page.owner)
-      .bind(static_cast<std::int64_t>(page.limit))
-      .bind(page.from_newest ? 0 : static_cast<std::int64_t>(page.offset));
-  std::vector<JobRecord> records = rows(row, read_long);
-  if (page.from_newest) std::reverse(records.begin(), records.end());
-  return records;
 }
 
 std::optional<JobRecord> read_job(Database& database, std::string_view prompt_id) {
@@ -210,8 +180,8 @@ QueueIds read_queue_ids(Database& database, const std::string& owner) {
 
 std::vector<std::string> read_history_ids(Database& database, const HistoryPage& page) {
   Statement row =
-      database.prepare(fmt::format("SELECT prompt_id FROM job WHERE finish_order IS NOT NULL AND "
-                                   "in_history = 1{} ORDER BY finish_order {} LIMIT ?2 OFFSET ?3",
+      database.prepare(fmt::format("SELECT prompt_id FROM job WHERE in_history = 1{}"
+                                   " ORDER BY finish_order {} LIMIT ?2 OFFSET ?3",
                                    page.owner.empty() ? "" : " AND owner = ?1 AND owner <> ''",
                                    page.from_newest ? "DESC" : "ASC"));
   row.bind(page.owner)

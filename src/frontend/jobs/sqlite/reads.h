@@ -15,8 +15,6 @@ namespace comfy::jobs {
 
 std::vector<QueuedJob> read_queued_jobs(Database& database);
 std::vector<OpenAttempt> read_open_attempts(Database& database);
-std::vector<JobRecord> read_queue(Database& database, const std::string& owner);
-std::vector<JobRecord> read_history(Database& database, const HistoryPage& page);
 QueueIds read_queue_ids(Database& database, const std::string& owner);
 std::vector<std::string> read_history_ids(Database& database, const HistoryPage& page);
 std::optional<JobRecord> read_job(Database& database, std::string_view prompt_id);

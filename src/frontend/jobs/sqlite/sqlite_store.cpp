@@ -211,12 +211,6 @@ class SqliteStore final : public JobStore {
   std::vector<OpenAttempt> open_attempts() const override {
     return readers_.read(read_open_attempts);
   }
-  std::vector<JobRecord> queue_records(const std::string& owner) const override {
-    return readers_.read([&](Database& database) { return read_queue(database, owner); });
-  }
-  std::vector<JobRecord> history(const HistoryPage& page) const override {
-    return readers_.read([&](Database& database) { return read_history(database, page); });
-  }
   QueueIds queue_ids(const std::string& owner) const override {
     return readers_.read([&](Database& database) { return read_queue_ids(database, owner); });
   }

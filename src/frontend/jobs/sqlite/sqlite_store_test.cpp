@@ -181,10 +181,11 @@ TEST_F(StoreTest, KeepsSecretsApartAndOnlyAsLongAsTheyAreNeeded) {
 TEST_F(StoreTest, KeepsHistoryAndQueueOverARestartToTheByte) {
   const auto history = [](JobStore& store) {
     std::string text;
-    for (const JobRecord& record : store.history({}))
-      text +=
-          record.prompt_id + record.number + record.prompt + record.outputs + record.status + "\n";
-    for (const JobRecord& record : store.queue_records("")) text += record.prompt_id + "\n";
+    for (const std::string& id : store.history_ids({})) {
+      const JobRecord record = *store.find(id);
+      text += id + record.number + record.prompt + record.outputs + record.status + "\n";
+    }
+    for (const std::string& id : store.queue_ids("").queued) text += id + "\n";
     return text;
   };
   std::string before;
@@ -215,7 +216,7 @@ TEST_F(StoreTest, PagesThroughHistory) {
   }
   const auto ids = [&](const HistoryPage& page) {
     std::string text;
-    for (const JobRecord& record : store->history(page)) text += record.prompt_id;
+    for (const std::string& id : store->history_ids(page)) text += id;
     return text;
   };
   EXPECT_EQ(ids({.limit = 2}), "34");

@@ -78,7 +78,7 @@ class StoreFailures : public testing::Test {
     } else if (claim(store, id, id) && finish(store, id, 1, id).stored) {
       ended_.insert(id);
     }
-    store.history({});
+    store.history_ids({});
     store.find(id);
   } catch (const Error&) {
     // Refused, and said so.

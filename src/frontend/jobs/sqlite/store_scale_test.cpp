@@ -126,8 +126,8 @@ class StoreScale : public testing::Test {
     for (int i = 100; i < 102; ++i) accept(*store_, job(fmt::format("new{}-{}", tag, i)));
     measure("cancel", [&] { cancel(*store_, fmt::format("new{}-{}", tag, next++)); });
     measure("find", [&] { EXPECT_TRUE(store_->find(fmt::format("new{}-0", tag))); });
-    measure("history", [&] { store_->history({.limit = 5}); });
-    measure("history of one user", [&] { store_->history({.owner = "ann", .limit = 5}); });
+    measure("history", [&] { store_->history_ids({.limit = 5}); });
+    measure("history of one user", [&] { store_->history_ids({.owner = "ann", .limit = 5}); });
     measure("list", [&] { store_->list({.limit = 5}); });
     measure("list a state", [&] { store_->list({.states = {State::failed}, .limit = 5}); });
     measure("list states", [&] {
@@ -194,9 +194,10 @@ TEST_F(StoreScale, ShowsTheQueueInStepsOfItsLength) {
     open();
     add("old", 400, true);
     add("waits", size, false);
-    store_->queue_records("");
-    sizes.push_back(Meter::of(
-        [&] { EXPECT_EQ(store_->queue_records("").size(), static_cast<std::size_t>(size) + 2); }));
+    store_->queue_ids("");
+    sizes.push_back(Meter::of([&] {
+      EXPECT_EQ(store_->queue_ids("").queued.size(), static_cast<std::size_t>(size) + 2);
+    }));
   }
   EXPECT_EQ(sizes[2].statements, sizes[0].statements);
   EXPECT_LE(sizes[2].steps, sizes[1].steps * 11);

@@ -29,9 +29,9 @@ Json::Array unreadable_models(const paths::Folders& folders) {
   return found;
 }
 
-Json broker_part(const BrokerState& broker) {
+Json broker_part(const link::BrokerState& broker) {
   return Json::Object{
-      {"connected", broker.connected}, {"blocked", broker.blocked}, {"detail", broker.detail}};
+      {"connected", broker.connected}, {"blocked", broker.blocked}, {"detail", broker.trouble}};
 }
 
 /// Ready: the store takes jobs, a worker can run them, models can be read, the broker (where there
@@ -49,7 +49,7 @@ awaitable<Response> get_readiness(const Request&, Services& services) {
                      {"stopping", counts.stopping}};
   if (!unreadable.empty()) parts["models_unreadable"] = std::move(unreadable);
   if (services.broker) {
-    const BrokerState broker = services.broker();
+    const link::BrokerState broker = services.broker();
     ready = ready && broker.connected && !broker.blocked;
     parts["broker"] = broker_part(broker);
   }
