@@ -75,7 +75,8 @@ void check(const amqp_rpc_reply_t& reply, const char* what) {
       throw closed_by_broker(reply.reply);
     default:
       throw Error(Error::Kind::unavailable,
-                  fmt::format("{}: {}", what, amqp_error_string2(reply.library_error)));
+                  fmt::format("{}: {}", what, amqp_error_string2(reply.library_error)),
+                  reply.library_error == AMQP_STATUS_TIMEOUT ? "timeout" : "");
   }
 }
 
@@ -235,6 +236,11 @@ void AmqpChannel::declare_queue(const std::string& name, const Queue& flags,
   amqp_queue_declare(impl_->state, 1, bytes(name), 0, flags.durable, flags.exclusive,
                      flags.auto_delete, table.get());
   check(amqp_get_rpc_reply(impl_->state), "declaring a queue");
+}
+
+void AmqpChannel::delete_queue(const std::string& name) {
+  amqp_queue_delete(impl_->state, 1, bytes(name), 0, 0);
+  check(amqp_get_rpc_reply(impl_->state), "deleting a queue");
 }
 
 void AmqpChannel::expect_exchange(const std::string& name) {

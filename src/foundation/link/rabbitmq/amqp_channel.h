@@ -65,7 +65,7 @@ using AmqpEvent = std::variant<AmqpDelivery, AmqpConfirm, AmqpReturn, AmqpBlocke
 ///
 /// Every call throws Error when the connection or channel is gone, which ends it for good:
 /// not_found (404), forbidden (403), conflict (405, 406: an object of another kind has that name)
-/// and unavailable for the rest.
+/// and unavailable for the rest, with `details` "timeout" where the broker did not answer.
 class AmqpChannel {
  public:
   /// Connects and logs in, within five seconds for each. `name` is shown by the broker's tools.
@@ -81,6 +81,8 @@ class AmqpChannel {
   };
   void declare_exchange(const std::string& name, const char* type);
   void declare_queue(const std::string& name, const Queue& flags, const AmqpArguments& arguments);
+  /// With everything in it. Nothing happens when it is not there.
+  void delete_queue(const std::string& name);
   /// Throws Error(not_found) when it is not there.
   void expect_exchange(const std::string& name);
   void expect_queue(const std::string& name);

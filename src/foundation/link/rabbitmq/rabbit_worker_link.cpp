@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -27,6 +28,9 @@ constexpr auto kDeaf = 8s;
 // After an outage workers are given this long to come back before any is taken for dead.
 constexpr auto kGrace = 10s;
 constexpr auto kDeclareEvery = 10s;
+// A quorum queue that is silent for longer has lost its leader for good (docs/reliability.md). What
+// is in it is repeated by those who sent it.
+constexpr auto kSilent = 30s;
 constexpr int kResultsAtOnce = 64;
 constexpr const char* kSelfPing = "self-ping";
 
@@ -83,6 +87,8 @@ class RabbitWorkers final : public RabbitWorkerLink {
   }
   void declare(AmqpChannel& channel) const { topology_.declare_shared(channel, options_.store); }
   void set_up(AmqpChannel& channel);
+  void consume(AmqpChannel& channel, const std::string& queue, const char* consumer);
+  void note_answer(const std::string& queue, Published result);
   void went_up();
   void tick(AmqpChannel& channel);
   void ping_all();
@@ -110,6 +116,7 @@ class RabbitWorkers final : public RabbitWorkerLink {
   Steady::time_point heard_{};  // the last self-ping
   std::uint64_t seq_ = 0;
   std::uint64_t garbage_ = 0;
+  std::map<std::string, Steady::time_point> silent_since_;  // queues that do not answer
 
   // The sending thread's alone.
   Steady::time_point next_ping_{};
@@ -131,11 +138,40 @@ void RabbitWorkers::set_up(AmqpChannel& channel) {
     channel.bind(exchange == kEvents ? topology_.events(id) : topology_.previews(id), exchange,
                  topology_.key(store) + ".#");
   channel.limit_unacknowledged(Lane::main, kResultsAtOnce);
-  channel.consume(Lane::main, topology_.results(store), kResults, Acknowledge::by_hand);
-  channel.consume(Lane::main, topology_.dead(), kDead, Acknowledge::by_hand);
+  consume(channel, topology_.results(store), kResults);
+  consume(channel, topology_.dead(), kDead);
   channel.consume(Lane::main, topology_.leases(store), kLeases, Acknowledge::never);
   channel.consume(Lane::main, topology_.events(id), kEvents, Acknowledge::never);
   channel.consume(Lane::main, topology_.previews(id), kPreviews, Acknowledge::never);
+}
+
+void RabbitWorkers::consume(AmqpChannel& channel, const std::string& queue, const char* consumer) {
+  try {
+    channel.consume(AmqpChannel::Lane::main, queue, consumer, AmqpChannel::Acknowledge::by_hand);
+    note_answer(queue, Published::confirmed);
+  } catch (const Error& error) {
+    if (error.details == "timeout") note_answer(queue, Published::unknown);
+    throw;
+  }
+}
+
+void RabbitWorkers::note_answer(const std::string& queue, Published result) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (result != Published::unknown) {
+      silent_since_.erase(queue);
+      return;
+    }
+    const auto now = Steady::now();
+    const auto since = silent_since_.try_emplace(queue, now).first;
+    if (!out_.is_up() || now - since->second < kSilent) return;
+    silent_since_.erase(since);
+  }
+  log.warn("the broker's queue {} does not answer and is made anew", queue);
+  out_.post([this, queue](AmqpChannel& channel) {
+    channel.delete_queue(queue);
+    declare(channel);
+  });
 }
 
 void RabbitWorkers::went_up() {
@@ -259,9 +295,10 @@ void RabbitWorkers::offer(Message job, Urgency urgency) {
   const std::string prompt_id = job.prompt_id;
   std::optional<AmqpMessage> wire = packed(std::move(job));
   if (!wire) return;
-  wire->routing_key = topology_.jobs(urgency);
+  const std::string queue = wire->routing_key = topology_.jobs(urgency);
   wire->persistent = wire->mandatory = true;
-  out_.publish({.message = *std::move(wire), .done = [this, prompt_id](Published result) {
+  out_.publish({.message = *std::move(wire), .done = [this, prompt_id, queue](Published result) {
+                  note_answer(queue, result);
                   if (result == Published::confirmed) return;
                   // Without an answer it may be there all the same: a second token is refused.
                   if (result == Published::returned)
