@@ -10,27 +10,28 @@ Statement::~Statement() {
   sqlite3_clear_bindings(handle_);
 }
 
-Statement& Statement::bind(std::int64_t value) {
-  sqlite3_bind_int64(handle_, ++bound_, value);
+Statement& Statement::bound(int result) {
+  // What is not bound would be NULL, and rows would seem not to be there. A query may leave out
+  // its last parameters.
+  if (result != SQLITE_OK && result != SQLITE_RANGE) database_.fail(result);
   return *this;
 }
 
+Statement& Statement::bind(std::int64_t value) {
+  return bound(sqlite3_bind_int64(handle_, ++bound_, value));
+}
+
 Statement& Statement::bind(double value) {
-  sqlite3_bind_double(handle_, ++bound_, value);
-  return *this;
+  return bound(sqlite3_bind_double(handle_, ++bound_, value));
 }
 
 Statement& Statement::bind(std::string_view text) {
   // A null pointer would bind NULL.
-  sqlite3_bind_text64(handle_, ++bound_, text.data() ? text.data() : "", text.size(),
-                      SQLITE_TRANSIENT, SQLITE_UTF8);
-  return *this;
+  return bound(sqlite3_bind_text64(handle_, ++bound_, text.data() ? text.data() : "", text.size(),
+                                   SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
-Statement& Statement::bind_null() {
-  sqlite3_bind_null(handle_, ++bound_);
-  return *this;
-}
+Statement& Statement::bind_null() { return bound(sqlite3_bind_null(handle_, ++bound_)); }
 
 bool Statement::step() {
   const int result = sqlite3_step(handle_);
@@ -49,7 +50,10 @@ double Statement::real(int column) const { return sqlite3_column_double(handle_,
 
 std::string Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
-  if (bytes == nullptr) return {};
+  if (bytes == nullptr) {
+    if (sqlite3_errcode(sqlite3_db_handle(handle_)) == SQLITE_NOMEM) database_.fail(SQLITE_NOMEM);
+    return {};
+  }
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
 }
 

@@ -24,6 +24,7 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
+  // All throw what Database::fail throws, when memory runs out.
   Statement& bind(std::int64_t value);
   Statement& bind(int value) { return bind(std::int64_t{value}); }
   Statement& bind(double value);
@@ -47,6 +48,8 @@ class Statement {
   bool is_null(int column) const;
 
  private:
+  Statement& bound(int result);
+
   Database& database_;
   sqlite3_stmt* handle_;
   int bound_ = 0;
