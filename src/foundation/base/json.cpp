@@ -8,7 +8,11 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <optional>
 
 namespace comfy {
 namespace {
@@ -21,6 +25,31 @@ constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
               fmt::format("expected {}, found {}", expected, found.type_name()));
 }
 
+/// The text as a number when it is one from its beginning to its end.
+template <class Number>
+std::optional<Number> number_of_all(std::string_view text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end) return {};
+  return number;
+}
+
+/// The nearest double to a number that RapidJSON has found to be well-formed. Nothing when it is
+/// too large, and for "Inf" and "-NaN", which Python does not know.
+std::optional<double> nearest_double(std::string_view text) {
+  using Limits = std::numeric_limits<double>;
+  if (text == "NaN") return Limits::quiet_NaN();
+  if (text == "Infinity") return Limits::infinity();
+  if (text == "-Infinity") return -Limits::infinity();
+  if (text.ends_with('f') || text.ends_with('N')) return {};
+  if (const auto number = number_of_all<double>(text)) return number;
+  // Out of range, but from_chars does not say at which end.
+  const double number = std::strtod(std::string{text}.c_str(), nullptr);
+  if (!std::isfinite(number)) return {};
+  return number;
+}
+
 /// Builds a Json from RapidJSON's events, with our limits.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
@@ -28,11 +57,15 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
 
   bool Null() { return add(nullptr); }
   bool Bool(bool value) { return add(value); }
-  bool Int(int value) { return add(value); }
-  bool Uint(unsigned value) { return add(value); }
-  bool Int64(std::int64_t value) { return add(value); }
-  bool Uint64(std::uint64_t value) { return add(value); }
-  bool Double(double value) { return add(value); }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const std::string_view number{text, size};
+    if (number.find_first_not_of("-0123456789") == number.npos) {
+      if (const auto integer = number_of_all<std::int64_t>(number)) return add(*integer);
+      if (const auto integer = number_of_all<std::uint64_t>(number)) return add(*integer);
+    }
+    const auto nearest = nearest_double(number);
+    return nearest ? add(*nearest) : fail("a number that no double comes near");
+  }
   bool String(const char* text, rapidjson::SizeType size, bool) {
     return add(std::string(text, size));
   }
@@ -255,9 +288,11 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
   if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos)
     throw Error(Error::Kind::invalid_input,
                 fmt::format("expected JSON, found an error at byte {}: a zero byte", zero));
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
-                              rapidjson::kParseNanAndInfFlag |
-                              rapidjson::kParseValidateEncodingFlag;
+  // RapidJSON's own reading of floats (kParseFullPrecisionFlag) looks for powers of ten outside its
+  // table when a long number is near the smallest, and so may end the process.
+  constexpr unsigned kFlags =
+      rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
+      rapidjson::kParseNanAndInfFlag | rapidjson::kParseValidateEncodingFlag;
   Builder builder{limits.max_depth};
   rapidjson::MemoryStream memory{text.data(), text.size()};
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream{memory};

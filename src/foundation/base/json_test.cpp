@@ -2,10 +2,14 @@
 #include "foundation/base/json.h"
 
 #include "foundation/base/error.h"
+#include "foundation/base/random.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdlib>
 
 namespace comfy {
 namespace {
@@ -25,6 +29,57 @@ TEST(Json, KeepsSixtyFourBitIntegersExactly) {
 TEST(Json, WritesFloatsAsPythonDoes) {
   EXPECT_EQ(again("[1.0,0.1,1e-5,1e16,123456789012345.6,1e22,-0.0,5e-324,100000.0]"),
             "[1.0, 0.1, 1e-05, 1e+16, 123456789012345.6, 1e+22, -0.0, 5e-324, 100000.0]");
+}
+
+TEST(Json, ReadsTheNearestFloatHoweverLongItIsWritten) {
+  // The first ones lie outside of every table of powers of ten.
+  for (const char* text : {"5.8395340306063129061e-340",
+                           "-1.2345678901234567890e-400",
+                           "123456789012345678901e-345",
+                           "0.00000000000000000000000000000000000012345678901234567e-300",
+                           "1e-2147483647",
+                           "1e-99999999999999999999",
+                           "2.2250738585072011e-308",
+                           "2.2250738585072014e-308",
+                           "4.9406564584124654e-324",
+                           "2.4703282292062327208e-324",
+                           "1.7976931348623157e308",
+                           "179769313486231570000000000000000000000e270",
+                           "9007199254740993.0",
+                           "0.1e-400",
+                           "8.988465674311580536566680721305e307",
+                           "123456789012345678901234567890",
+                           "1e23",
+                           "6.9294956446009195e15",
+                           "3.7455744005952583e15",
+                           "-0.0",
+                           "7.2057594037927933e16"}) {
+    const Json value = parse_json(text);
+    EXPECT_EQ(value.as_double(), std::strtod(text, nullptr)) << text;
+    EXPECT_TRUE(value.is_float()) << text;
+    EXPECT_EQ(parse_json(to_json(value)), value) << text;
+  }
+  const std::string long_one = "0." + std::string(2000, '3') + "e-10";
+  EXPECT_EQ(parse_json(long_one).as_double(), std::strtod(long_one.c_str(), nullptr));
+}
+
+TEST(Json, ReadsFloatsAsTheyWereWritten) {
+  SeededRandom random{20'260'101};
+  for (int i = 0; i < 20'000; ++i) {
+    const double value = std::bit_cast<double>(random.next());
+    if (!std::isfinite(value)) continue;
+    ASSERT_EQ(parse_json(python_float(value)).as_double(), value) << python_float(value);
+    const std::string longer = fmt::format("{:.25e}", value);
+    ASSERT_EQ(parse_json(longer).as_double(), std::strtod(longer.c_str(), nullptr)) << longer;
+  }
+}
+
+TEST(Json, RefusesNumbersThatNoDoubleComesNear) {
+  for (const char* text : {"1e309", "-1e309", "1.8e308", "1e400", "1e99999999999", "Inf", "-Inf",
+                           "-NaN", "01", "+1", "1.", ".5", "1e", "0x1", "1f", "1_000"}) {
+    EXPECT_THROW(parse_json(text), Error) << text;
+  }
+  EXPECT_THROW(parse_json(std::string(400, '9')), Error);
 }
 
 TEST(Json, EscapesAsPythonDoes) {
