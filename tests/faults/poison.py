@@ -75,6 +75,8 @@ def poison(run):
     kinds = list(ENDINGS) if run.full else ["abort"]
     with Folder() as base:
         frontend = Frontend(base, "--plugin-directory", PLUGINS, "--cancel-seconds", 2).start()
+        # Classes of plug-ins are known as soon as the first worker is up.
+        wait_until(lambda: "FaultPoison" in frontend.get("/object_info/FaultPoison").json(), 30, "the plug-in's node")
         for i in range(times):
             for kind in kinds:
                 dies(frontend, kind, f"{kind}-{i}")
