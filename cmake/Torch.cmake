@@ -11,4 +11,3 @@ add_library(comfy::torch ALIAS comfy_torch)
 # After the system's folders: the wheel carries another fmt, pybind11 and protobuf among its headers.
 target_compile_options(comfy_torch INTERFACE -idirafter ${COMFY_TORCH_ROOT}/include)
 target_link_libraries(comfy_torch INTERFACE ${COMFY_TORCH_ROOT}/lib/libtorch_cpu.so ${COMFY_TORCH_ROOT}/lib/libc10.so)
-target_link_options(comfy_torch INTERFACE -Wl,-rpath,${COMFY_TORCH_ROOT}/lib)

@@ -17,10 +17,11 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else say "Administrator rights are needed for: $*"; sudo "$@"; fi
 }
 
-# Debian packages, listed one a line in tools/debian-packages.txt.
+# set_up_packages [test]: Debian packages, listed one a line; with "test" those too that only the tests need.
 set_up_packages() {
-  local wanted missing
-  wanted=$(sort -u "$root/tools/debian-packages.txt")
+  local wanted missing lists=("$root/tools/debian-packages.txt")
+  [ "${1:-}" = test ] && lists+=("$root/tools/debian-packages-test.txt")
+  wanted=$(sort -u "${lists[@]}")
   # A package that is there by other means (node from its own site) needs no Debian package.
   command -v node >/dev/null && wanted=$(grep -vx nodejs <<<"$wanted")
   command -v npm >/dev/null && wanted=$(grep -vx npm <<<"$wanted")

@@ -4,12 +4,14 @@
 #include "broker_of_options.h"
 #include "folders_of_options.h"
 #include "foundation/base/error.h"
+#include "foundation/base/strings.h"
 #include "foundation/link/socket/socket_server_link.h"
 #include "worker/attempts/compute.h"
 #include "worker/attempts/ledger.h"
 #include "worker/attempts/log.h"
 #include "worker/attempts/session.h"
 #include "worker/attempts/validator_desk.h"
+#include "worker/health/health_port.h"
 #include "worker/nodes/all.h"
 #include "worker/plugin/load_plugins.h"
 #include "worker_settings.h"
@@ -27,6 +29,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace comfy {
 namespace {
@@ -95,9 +98,39 @@ attempts::SessionOptions session_options(const engine::Registry& registry) {
   return session;
 }
 
-std::unique_ptr<link::ServerLink> make_link(const options::Options& options) {
-  if (options.link_fd >= 0) return link::make_socket_server_link(options.link_fd);
-  return link::make_rabbit_server_link(broker_options(options, "worker"));
+/// The way to the server, and how the broker in between is, where there is one.
+struct Door {
+  std::unique_ptr<link::ServerLink> link;
+  std::function<link::BrokerState()> broker = {};
+};
+
+Door open_door(const options::Options& options) {
+  if (options.link_fd >= 0) return {.link = link::make_socket_server_link(options.link_fd)};
+  auto link = link::make_rabbit_server_link(broker_options(options, "worker"));
+  const link::RabbitServerLink& rabbit = *link;
+  return {.link = std::move(link), .broker = [&rabbit] { return rabbit.state(); }};
+}
+
+/// Null without --health-port.
+std::unique_ptr<health::HealthPort> open_health_port(const options::Options& options) {
+  if (options.health_port == 0) return nullptr;
+  if (options.health_port < 0 || options.health_port > 65'535)
+    throw Error(Error::Kind::invalid_input,
+                fmt::format("--health-port: 0 to 65535 expected, got {}", options.health_port));
+  std::vector<std::string> addresses;
+  for (const std::string_view address : split(options.listen, ',')) addresses.emplace_back(address);
+  return std::make_unique<health::HealthPort>(addresses,
+                                              static_cast<std::uint16_t>(options.health_port));
+}
+
+/// Ready: the broker carries messages, and the worker is not on its way out.
+health::Report how_it_is(const Door& door, const attempts::Session& session) {
+  health::Report report{.ready = !session.draining(), .parts = {{"stopping", session.draining()}}};
+  if (!door.broker) return report;
+  const link::BrokerState broker = door.broker();
+  report.ready = report.ready && broker.connected && !broker.blocked;
+  report.parts["broker"] = link::to_json(broker);
+  return report;
 }
 
 void serve_signals(attempts::Session& session, const sigset_t& signals, double drain_seconds) {
@@ -130,7 +163,8 @@ void work(const options::Options& options) {
   if (is_child) tie_to_server();
   const sigset_t signals = take_signals();
   // The link comes first: it refuses what is no address or descriptor before anything long is done.
-  const std::unique_ptr<link::ServerLink> link = make_link(options);
+  const Door door = open_door(options);
+  const std::unique_ptr<health::HealthPort> health = open_health_port(options);
   engine::Registry registry;
   nodes::register_all_nodes(registry);
   plugin::load_plugins(plugin_choice(options), registry);
@@ -165,9 +199,10 @@ void work(const options::Options& options) {
   validators.emplace(registry,
                      [&session](const link::Verdict& verdict) { session.answer(verdict); });
   compute.attach(session);
-  session.connect(*link);
+  session.connect(*door.link);
+  if (health) health->serve([&] { return how_it_is(door, session); });
   serve_signals(session, signals, options.drain_seconds);
-  link->flush(kLastWords);
+  door.link->flush(kLastWords);
   // Threads that compute are not waited for: what they do no longer counts.
   ::_exit(0);
 }

@@ -147,7 +147,7 @@ const Row kRows[] = {
     {.flag = "distributed-queue-frontend", .member = &Options::distributed_queue_frontend, .standing = works, .help = "Gives work to RabbitMQ, and starts no worker."},
     {.flag = "distributed-queue-name", .member = &Options::distributed_queue_name, .standing = works, .help = "Name of the shared queue."},
     {.flag = "distributed-protocol", .member = &Options::distributed_protocol, .standing = outstanding, .help = "How to speak over RabbitMQ.", .choices = "native|legacy|both"},
-    {.flag = "health-port", .member = &Options::health_port, .standing = outstanding, .help = "Port of the health check of a worker."},
+    {.flag = "health-port", .member = &Options::health_port, .standing = works, .help = "comfyui-worker: port of /healthz and /readyz, on the addresses of --listen; 0 is none."},
     {.flag = "plausible-analytics-base-url", .member = &Options::plausible_analytics_base_url, .standing = ignored, .help = "This program sends no telemetry."},
     {.flag = "plausible-analytics-domain", .member = &Options::plausible_analytics_domain, .standing = ignored, .help = "This program sends no telemetry."},
     {.flag = "analytics-use-identity-provider", .member = &Options::analytics_use_identity_provider, .standing = ignored, .help = "This program sends no telemetry."},

@@ -305,6 +305,11 @@ void Session::start_drain(std::chrono::milliseconds patience) {
   rest();
 }
 
+bool Session::draining() const {
+  const std::lock_guard lock{mutex_};
+  return draining_;
+}
+
 bool Session::ended() const {
   const std::lock_guard lock{mutex_};
   return ended_;

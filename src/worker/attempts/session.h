@@ -91,6 +91,8 @@ class Session final : public link::ServerListener {
   /// Takes no new job, ends once the attempt has; after `patience` the attempt is given back.
   /// A second call shortens the patience.
   void drain(std::chrono::milliseconds patience);
+  /// True from the first drain() on.
+  bool draining() const;
   /// True once the drain is over: nothing more will be sent.
   bool ended() const;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "foundation/base/json.h"
+
 #include <cstdint>
 #include <string>
 
@@ -21,5 +23,11 @@ struct BrokerState {
   std::uint64_t received = 0;
   std::uint64_t garbage = 0;  ///< messages that could not be read, and were passed over
 };
+
+/// As /readyz shows it.
+inline Json to_json(const BrokerState& broker) {
+  return Json::Object{
+      {"connected", broker.connected}, {"blocked", broker.blocked}, {"detail", broker.trouble}};
+}
 
 }  // namespace comfy::link

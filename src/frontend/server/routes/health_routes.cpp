@@ -29,11 +29,6 @@ Json::Array unreadable_models(const paths::Folders& folders) {
   return found;
 }
 
-Json broker_part(const link::BrokerState& broker) {
-  return Json::Object{
-      {"connected", broker.connected}, {"blocked", broker.blocked}, {"detail", broker.trouble}};
-}
-
 /// Ready: the store takes jobs, a worker can run them, models can be read, the broker (where there
 /// is one) carries messages. Each part is named.
 awaitable<Response> get_readiness(const Request&, Services& services) {
@@ -51,7 +46,7 @@ awaitable<Response> get_readiness(const Request&, Services& services) {
   if (services.broker) {
     const link::BrokerState broker = services.broker();
     ready = ready && broker.connected && !broker.blocked;
-    parts["broker"] = broker_part(broker);
+    parts["broker"] = link::to_json(broker);
   }
   const char* status = ready ? "ready" : "not ready";
   co_return json_response(Json::Object{{"status", status}, {"parts", std::move(parts)}},
