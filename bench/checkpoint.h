@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "bench/result.h"
 #include "inference/models/checkpoint_file.h"
 
 #include <fmt/format.h>
@@ -10,12 +11,6 @@
 #include <string>
 
 namespace comfy::bench {
-
-/// A number from the environment, or `fallback`.
-inline std::int64_t setting(const char* name, std::int64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoll(text, nullptr, 10);
-}
 
 /// The full-size checkpoint to measure with: $CHECKPOINT, else the random one in the user's cache
 /// folder (docs: bench/README.md says how to make it).

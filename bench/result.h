@@ -7,11 +7,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace comfy::bench {
+
+/// A number from the environment, or `fallback`.
+inline std::int64_t setting(const char* name, std::int64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoll(text, nullptr, 10);
+}
 
 /// Seconds that each of `times` calls took, after one that is not counted.
 inline std::vector<double> time_calls(int times, const std::function<void()>& call) {

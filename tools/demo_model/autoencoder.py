@@ -9,7 +9,12 @@ from torch.nn import functional
 
 from attention import attend
 
-WIDTHS, LATENT = (32, 32, 64, 64), 4
+LATENT = 4
+# Widths of the levels, finest first. A norm has 32 groups: over 32 channels it takes every channel's mean away, and with
+# it the colours of areas. On the way in they pass by the norms through the residuals; the last level of the way out,
+# whose norm stands before the pixels, must be wider.
+ENCODER, DECODER = (32, 64, 96, 96), (64, 64, 96, 96)
+DECODER_BLOCKS = (1, 1, 2, 1)
 
 
 def norm(width):
@@ -21,6 +26,7 @@ class ResBlock(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = norm(inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm2, self.conv2 = norm(outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
         if inputs != outputs:
             self.nin_shortcut = nn.Conv2d(inputs, outputs, 1)
 
@@ -67,12 +73,12 @@ def level(widths, resample=None):
 class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv_in = nn.Conv2d(3, WIDTHS[0], 3, padding=1)
-        inputs = (WIDTHS[0], *WIDTHS)
-        self.down = nn.ModuleList(level([(inputs[i], width)], ("downsample", 2) if i + 1 < len(WIDTHS) else None)
-                                  for i, width in enumerate(WIDTHS))
-        self.mid = middle(WIDTHS[-1])
-        self.norm_out, self.conv_out = norm(WIDTHS[-1]), nn.Conv2d(WIDTHS[-1], 2 * LATENT, 3, padding=1)
+        self.conv_in = nn.Conv2d(3, ENCODER[0], 3, padding=1)
+        inputs, last = (ENCODER[0], *ENCODER), ENCODER[-1]
+        self.down = nn.ModuleList(level([(inputs[i], width)], ("downsample", 2) if i + 1 < len(ENCODER) else None)
+                                  for i, width in enumerate(ENCODER))
+        self.mid = middle(last)
+        self.norm_out, self.conv_out = norm(last), nn.Conv2d(last, 2 * LATENT, 3, padding=1)
 
     def forward(self, x):
         x = self.conv_in(x)
@@ -86,12 +92,14 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv_in = nn.Conv2d(LATENT, WIDTHS[-1], 3, padding=1)
-        self.mid = middle(WIDTHS[-1])
-        outputs = (*WIDTHS, WIDTHS[-1])
-        self.up = nn.ModuleList(level([(outputs[i + 1], width), (width, width)], ("upsample", 1) if i else None)
-                                for i, width in enumerate(WIDTHS))
-        self.norm_out, self.conv_out = norm(WIDTHS[0]), nn.Conv2d(WIDTHS[0], 3, 3, padding=1)
+        first = DECODER[-1]
+        self.conv_in = nn.Conv2d(LATENT, first, 3, padding=1)
+        self.mid = middle(first)
+        inputs = (*DECODER[1:], first)
+        self.up = nn.ModuleList(
+            level([(inputs[i], width)] + [(width, width)] * (DECODER_BLOCKS[i] - 1), ("upsample", 1) if i else None)
+            for i, width in enumerate(DECODER))
+        self.norm_out, self.conv_out = norm(DECODER[0]), nn.Conv2d(DECODER[0], 3, 3, padding=1)
 
     def forward(self, z):
         x = through(self.mid, self.conv_in(z))

@@ -15,13 +15,17 @@ from PIL import Image, ImageDraw
 
 import data
 
-PROMPTS = [f"a {name}, {style}" for style, names in {
-    "flat": "red apple|cat face|rocket|fire|pizza|sunflower|red heart|dog face|house|tree|snowman|"
-            "guitar|hamburger|banana|fish|grinning face|bee|key|crown|green book|lemon|balloon",
-    "3d": "smiling cat with heart eyes|frog|tomato|pumpkin|strawberry|airplane|umbrella|clown face|bell|"
-          "camera|cactus|cherries|panda|ghost|robot|trophy|candle|mushroom|penguin|blue heart|gem stone",
-    "noto": "red apple|tiger face|sailboat|watermelon|unicorn|alarm clock|cupcake|elephant|rose|"
-            "thinking face|bicycle|octopus|shark|carrot|donut|lion|violin|fox|pear|police car|owl",
+def asked(name, style):
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}, {style}"
+
+
+PROMPTS = [asked(name, style) for style, names in {
+    "flat": "red apple|cat face|rocket|pizza|sunflower|red heart|dog face|house|hamburger|banana|tropical fish|"
+            "grinning face|honeybee|christmas tree|snowman|lemon|balloon|penguin|mushroom|police car|fire|rainbow",
+    "3d": "smiling cat with heart eyes|frog|tomato|strawberry|airplane|hatching chick|clown face|cactus|cherries|panda|ghost|"
+          "robot|trophy|blue heart|soccer ball|cookie|whale|crescent moon|melon|snail|star",
+    "noto": "red apple|mouse face|sailboat|watermelon|unicorn|alarm clock|cupcake|elephant|rose|thinking face|bicycle|"
+            "octopus|shark|carrot|doughnut|lion|avocado|fox|pear|school|owl",
 }.items() for name in names.split("|")]
 
 
@@ -67,7 +71,7 @@ def sheet(pictures, columns=8, side=128, text=14):
     for i, (prompt, picture) in enumerate(pictures):
         left, top = i % columns * side, i // columns * (side + text)
         whole.paste(picture.resize((side, side), Image.NEAREST), (left, top))
-        pen.text((left + 2, top + side), prompt.removeprefix("a ")[:22], fill="black")
+        pen.text((left + 2, top + side), prompt.removeprefix("a ").removeprefix("an ")[:22], fill="black")
     return whole
 
 
@@ -79,7 +83,7 @@ def main():
     args = parser.parse_args()
     prompts = PROMPTS
     if args.held_back:
-        prompts = [f"a {p.name}, {p.style}" for p in data.held_back(data.pictures(args.held_back))]
+        prompts = [asked(p.name, p.style) for p in data.held_back(data.pictures(args.held_back))]
     sheet([(prompt, draw(args.server, prompt, seed)) for seed, prompt in enumerate(prompts)]).save(args.out)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the trained parts as one Stable Diffusion 1.x checkpoint."""
+"""Writes what was trained: the parts as one Stable Diffusion 1.x checkpoint, a LoRA as a file of its own."""
 import json
 import struct
 
@@ -27,10 +27,11 @@ def tensors(autoencoder, denoiser, used):
     return result
 
 
-def write_checkpoint(path, autoencoder, denoiser, used):
-    header, parts, offset = {"__metadata__": {"format": "pt", "comfy.config": json.dumps(CONFIG)}}, [], 0
-    for name, value in tensors(autoencoder, denoiser, used).items():
-        parts.append(value.contiguous().view(torch.uint8).numpy().tobytes())
+def write_safetensors(path, values, metadata):
+    """values: name -> tensor; metadata: name -> text."""
+    header, parts, offset = {"__metadata__": {"format": "pt", **metadata}}, [], 0
+    for name, value in values.items():
+        parts.append(value.reshape(-1).view(torch.uint8).numpy().tobytes())
         header[name] = {"dtype": _DTYPES[value.dtype], "shape": list(value.shape),
                         "data_offsets": [offset, offset + len(parts[-1])]}
         offset += len(parts[-1])
@@ -40,3 +41,7 @@ def write_checkpoint(path, autoencoder, denoiser, used):
     part = path.with_suffix(".part")
     part.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
     part.replace(path)
+
+
+def write_checkpoint(path, autoencoder, denoiser, used):
+    write_safetensors(path, tensors(autoencoder, denoiser, used), {"comfy.config": json.dumps(CONFIG)})

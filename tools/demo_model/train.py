@@ -86,12 +86,15 @@ def train_autoencoder(pixels, path, args):
 
 
 @torch.no_grad()
+def means(model, pixels):
+    """[N, 3, H, W] bytes -> [N, 4, H/8, W/8]."""
+    return torch.cat([model.encode(part.float() / 127.5 - 1)[0] for part in pixels.split(64)])
+
+
 def encode_all(model, pixels):
-    """[N, 4, 8, 8] latents times LATENT_SCALE, after giving them mean 0 and deviation 1."""
-    def latents():
-        return torch.cat([model.encode(part.float() / 127.5 - 1)[0] for part in pixels.split(64)])
-    standardize(model, latents(), LATENT_SCALE)
-    return LATENT_SCALE * latents()
+    """[N, 4, 8, 8] latents times LATENT_SCALE, after changing the model so that they have mean 0 and deviation 1."""
+    standardize(model, means(model, pixels), LATENT_SCALE)
+    return LATENT_SCALE * means(model, pixels)
 
 
 class Captions:
@@ -118,59 +121,82 @@ class Denoiser(nn.Module):
         self.unet, self.text = UNet(), TextEncoder(rows)
 
 
-def train_denoiser(latents, captions, path, args):
-    model = Denoiser(len(captions.used))
-    keep, noise_level = sigmas()
-    weight = (keep / noise_level).square().clamp(max=5) / (keep / noise_level).square()  # arXiv:2303.09556
-    run = Run(path, model, torch.optim.AdamW(model.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01),
-              60 * args.unet_minutes, args.steps)
-    while run.going():
-        rows, t = torch.randint(len(latents), (64,)), torch.randint(1000, (64,))
-        x, noise = latents[rows], torch.randn(64, *latents.shape[1:])
-        noised = keep[t].view(-1, 1, 1, 1) * x + noise_level[t].view(-1, 1, 1, 1) * noise
+class NoiseLoss:
+    """Draws noised latents and says how far the predicted noise is from what was added."""
+
+    def __init__(self):
+        self.keep, self.noise_level = sigmas()
+        ratio = (self.keep / self.noise_level).square()
+        self.weight = ratio.clamp(max=5) / ratio  # arXiv:2303.09556
+
+    def __call__(self, model, x, ids):
+        t, noise = torch.randint(1000, (len(x),)), torch.randn_like(x)
+        noised = self.keep[t].view(-1, 1, 1, 1) * x + self.noise_level[t].view(-1, 1, 1, 1) * noise
         with torch.autocast("cpu", torch.bfloat16):
-            made = model.unet(noised, t, model.text(captions.draw(rows, 0.1))).float()
-        loss = ((made - noise).square().mean((1, 2, 3)) * weight[t]).mean()
+            made = model.unet(noised, t, model.text(ids)).float()
+        return ((made - noise).square().mean((1, 2, 3)) * self.weight[t]).mean()
+
+
+def train_denoiser(model, latents, captions, run):
+    """model: a Denoiser; run: its Run, whose optimizer says what of it is trained."""
+    noise_loss = NoiseLoss()
+    while run.going():
+        rows = torch.randint(len(latents), (64,))
+        loss = noise_loss(model, latents[rows], captions.draw(rows, 0.1))
         run.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_([p for group in run.optimizer.param_groups for p in group["params"]], 1.0)
         run.optimizer.step()
         run.took(loss.item(), 0.9995)
     model.load_state_dict(run.smooth)
-    return model.eval(), run
+    return model.eval()
 
 
-def arguments():
-    parser = argparse.ArgumentParser()
+def training_set(args):
+    """The pictures that are not held back and their pixels; in a smoke test 40 of them."""
+    everything, pixels = load_pictures(args.folder, 300 if args.smoke else None)
+    hidden = {(picture.name, picture.style) for picture in data.held_back(everything)}
+    kept = [i for i, picture in enumerate(everything) if (picture.name, picture.style) not in hidden]
+    if args.smoke:
+        kept = kept[:40]
+    return [everything[i] for i in kept], pixels[kept]
+
+
+def state_file(args, name):
+    """Where a part's training keeps its state."""
+    return args.folder / f"{'smoke_' if args.smoke else ''}{name}.pt"
+
+
+def arguments(parser):
+    """What every training program takes; sets PyTorch up."""
     parser.add_argument("--folder", type=Path, required=True, help="state; npm has installed package.json there")
     parser.add_argument("--vocabulary", type=Path, required=True, help="bpe_simple_vocab_16e6.txt.gz")
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
-    parser.add_argument("--autoencoder-minutes", type=float, default=20)
-    parser.add_argument("--unet-minutes", type=float, default=60)
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help="a few steps on few pictures, to see that all parts work")
     args = parser.parse_args()
     args.steps = 3 if args.smoke else None
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(SEED)
     return args
 
 
 def main():
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(SEED)
-    everything, pixels = load_pictures(args.folder, 300 if args.smoke else None)
-    hidden = {(picture.name, picture.style) for picture in data.held_back(everything)}
-    kept = [i for i, picture in enumerate(everything) if (picture.name, picture.style) not in hidden]
-    pictures, pixels = [everything[i] for i in kept], pixels[kept]
-    if args.smoke:
-        pictures, pixels = pictures[:40], pixels[:40]
-    prefix = "smoke_" if args.smoke else ""
-    autoencoder, first = train_autoencoder(pixels, args.folder / f"{prefix}autoencoder.pt", args)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--autoencoder-minutes", type=float, default=40)
+    parser.add_argument("--unet-minutes", type=float, default=90)
+    args = arguments(parser)
+    pictures, pixels = training_set(args)
+    autoencoder, first = train_autoencoder(pixels, state_file(args, "autoencoder"), args)
     latents = encode_all(autoencoder, pixels)
     captions = Captions(pictures, args.vocabulary)
-    denoiser, second = train_denoiser(latents, captions, args.folder / f"{prefix}denoiser.pt", args)
+    denoiser = Denoiser(len(captions.used))
+    second = Run(state_file(args, "denoiser"), denoiser,
+                 torch.optim.AdamW(denoiser.parameters(), lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.01),
+                 60 * args.unet_minutes, args.steps)
+    denoiser = train_denoiser(denoiser, latents, captions, second)
     write_checkpoint(args.out, autoencoder, denoiser, captions.used)
-    print(json.dumps({"pictures": len(pictures), "held_back": len(hidden), "seed": SEED,
+    print(json.dumps({"pictures": len(pictures), "seed": SEED,
                       "autoencoder": {"steps": first.step, "minutes": first.spent / 60, "loss": first.average},
                       "denoiser": {"steps": second.step, "minutes": second.spent / 60, "loss": second.average}}))
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from attention import attend
 
-WIDTHS, HEADS, CONTEXT = (96, 192), 4, 64
+WIDTHS, HEADS, CONTEXT = (128, 128), 4, 64
 
 
 class ResBlock(nn.Module):

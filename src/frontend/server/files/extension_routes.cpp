@@ -52,14 +52,33 @@ Response get_translations(const Request&, Services& services) {
   return json_response(all);
 }
 
-/// The names of the workflows that one folder of nodes brings along.
-Json::Array templates_of(const paths::Root& root, const ClientPath& pack) {
+/// One folder of nodes or scripts, which may bring example workflows along.
+struct Pack {
+  std::string name;
+  paths::Root root;
+  ClientPath path;  // below the root
+};
+
+/// Those of the user, then those that come with the program and with plug-ins.
+std::vector<Pack> packs(Services& services) {
+  std::vector<Pack> found;
+  for (const paths::Root& root : custom_nodes(services)) {
+    if (!root.status({})) continue;
+    for (const paths::Entry& entry : root.list({}, paths::Depth::shallow))
+      if (entry.is_folder) found.push_back({entry.path, root, ClientPath::parse(entry.path)});
+  }
+  for (const Extension& extension : services.settings.parts.extensions)
+    found.push_back({extension.name, paths::Root{extension.folder, paths::Links::follow}, {}});
+  return found;
+}
+
+Json::Array templates_of(const Pack& pack) {
   Json::Array names;
   for (const char* folder : kTemplateFolders) {
-    const ClientPath path = pack / ClientPath::parse(folder);
-    const auto status = root.status(path);
+    const ClientPath path = pack.path / ClientPath::parse(folder);
+    const auto status = pack.root.status(path);
     if (!status || !status->is_folder) continue;
-    for (const paths::Entry& entry : root.list(path, paths::Depth::shallow)) {
+    for (const paths::Entry& entry : pack.root.list(path, paths::Depth::shallow)) {
       if (!entry.is_folder && entry.path.ends_with(".json"))
         names.emplace_back(split_suffix(entry.path).stem);
     }
@@ -69,24 +88,21 @@ Json::Array templates_of(const paths::Root& root, const ClientPath& pack) {
 
 Response get_templates(const Request&, Services& services) {
   Json::Object all;
-  for (const paths::Root& root : custom_nodes(services)) {
-    if (!root.status({})) continue;
-    for (const paths::Entry& entry : root.list({}, paths::Depth::shallow)) {
-      if (!entry.is_folder) continue;
-      Json::Array names = templates_of(root, ClientPath::parse(entry.path));
-      if (!names.empty()) all[entry.path] = std::move(names);
-    }
+  for (const Pack& pack : packs(services)) {
+    Json::Array names = templates_of(pack);
+    if (!names.empty()) all[pack.name] = std::move(names);
   }
   return json_response(all);
 }
 
 Response get_template(const Request& request, Services& services) {
-  const auto pack = ClientPath::parse(request.parameters.at(0), Error::Kind::not_found);
+  const auto wanted = ClientPath::parse(request.parameters.at(0), Error::Kind::not_found);
   const auto name = ClientPath::parse(request.parameters.at(1), Error::Kind::not_found);
-  for (const paths::Root& root : custom_nodes(services)) {
+  for (const Pack& pack : packs(services)) {
+    if (pack.name != wanted.text()) continue;
     for (const char* folder : kTemplateFolders) {
-      const ClientPath path = pack / ClientPath::parse(folder) / name;
-      if (auto file = root.find(path)) return inert_file(std::move(*file), name.name());
+      const ClientPath path = pack.path / ClientPath::parse(folder) / name;
+      if (auto file = pack.root.find(path)) return inert_file(std::move(*file), name.name());
     }
   }
   throw Error{Error::Kind::not_found, "no such workflow template"};

@@ -338,6 +338,14 @@ TEST(Extensions, OfferTheirWorkflows) {
   EXPECT_EQ(get(server, "/api/workflow_templates/a/..%2F..%2Fsecret.txt").status, 404U);
 }
 
+TEST(Extensions, OfThisProgramOfferTheirWorkflowsToo) {
+  const LoopbackServer server{roomy()};
+  server.base().write("extensions/pack/example_workflows/first.json", R"({"nodes": []})");
+  EXPECT_EQ(get(server, "/workflow_templates").body, R"({"pack": ["first"]})");
+  EXPECT_EQ(get(server, "/api/workflow_templates/pack/first.json").body, R"({"nodes": []})");
+  EXPECT_EQ(get(server, "/api/workflow_templates/pack/none.json").status, 404U);
+}
+
 /// One parameter that takes a path from a client, filled with `name`.
 struct Parameter {
   const char* title;
