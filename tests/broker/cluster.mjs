@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A frontend and workers of the product around a real, private RabbitMQ, for tests.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 
 import { Server } from "../programs/server.mjs";
-
-const here = dirname(fileURLToPath(import.meta.url));
-const bin = process.env.COMFY_BIN ?? join(here, "../../build/default/bin");
+import { Broker } from "./broker.mjs";
 
 /** Sizes differ, so that no prompt is answered from the cache of another. */
 const workflow = (number, file) => ({
@@ -20,37 +15,26 @@ const workflow = (number, file) => ({
 });
 
 export class Cluster {
-  workers = [];
-
   static async start({ workers = 2 } = {}) {
     const cluster = new Cluster();
-    cluster.folder = mkdtempSync(join(tmpdir(), "comfyui-broker-"));
-    const port = cluster.startBroker();
-    cluster.uri = `amqp://guest:guest@127.0.0.1:${port}`;
-    cluster.frontend = await Server.start({ args: ["--distributed-queue-frontend", "--distributed-queue-connection-uri", cluster.uri] });
+    cluster.broker = new Broker().start();
+    cluster.frontend = await Server.start({ transport: "socket", args: ["--distributed-queue-frontend", ...cluster.broker.link] });
     for (let i = 0; i < workers; ++i) cluster.startWorker();
     return cluster;
   }
 
   async stop() {
-    for (const worker of this.workers) worker.kill("SIGKILL");
+    this.broker.stop();
     await this.frontend?.stop();
-    this.node("stop");
-    rmSync(this.folder, { recursive: true, force: true });
   }
 
-  node(command, ...words) {
-    return execFileSync(join(here, "rabbitmq_node"), [command, this.folder, ...words], { encoding: "utf8" }).trim();
+  startBroker = () => this.broker.start();
+  killBroker = () => this.broker.kill();
+  get workers() {
+    return this.broker.workers;
   }
-  startBroker = () => this.node("start", String(process.pid));
-  killBroker = () => this.node("kill");
-
   startWorker() {
-    const args = ["--cwd", this.frontend.base, "--distributed-queue-connection-uri", this.uri];
-    const worker = spawn(join(bin, "comfyui-worker"), args, { stdio: ["ignore", "ignore", "pipe"], env: { OMP_NUM_THREADS: "1", ...process.env } });
-    worker.log = "";
-    worker.stderr.on("data", (text) => (worker.log += text));
-    this.workers.push(worker);
+    this.broker.startWorker(["--cwd", this.frontend.base]);
   }
 
   async submit(number, file) {

@@ -6,6 +6,7 @@
     tests/faults/faults.py F1 F17              some of them, at the gate's size
     tests/faults/faults.py --full              all, at the size of ./test --full
     tests/faults/faults.py F1 --prompts 20000 --kills worker=200,frontend=200
+    tests/faults/faults.py F1 --transport rabbitmq --prompts 20000 --kills worker=200,frontend=200,broker=20
 
 Each fault prints one JSON line with what was counted. The first broken promise ends the run with status 1.
 """
@@ -16,27 +17,43 @@ import random
 import sys
 import time
 
+import brokers
 import deaths
 import disk
 import drains
+import figures
+import garbage
 import load
+import network
 import poison
 import submits
+import upgrade
 
 FAULTS = {
     "F1": deaths.random_kills,
     "F2": deaths.death_at_each_point,
     "F3": deaths.pause_at_points,
     "F4": deaths.hung_worker,
+    "F5": network.cuts,
+    "F6": brokers.alarms,
+    "F7": brokers.wiped,
+    "F8": brokers.patience,
     "F9": poison.poison,
     "F12": disk.disk_full,
     "F13": submits.duplicate_submits,
     "F14": submits.cancel_races,
     "F15": load.deaf_sockets,
     "F17": drains.stops,
+    "F18": upgrade.upgrade,
+    "F19": garbage.garbage,
     "F20": load.flood,
     "F22": load.soak,
+    "F23": brokers.settings_guard,
+    "takeover": figures.takeover,
+    "throughput": figures.throughput,
 }
+AROUND_A_BROKER = ("F5", "F6", "F7", "F8", "F18", "F19", "F23", "takeover", "throughput")
+BY_HAND = ("F18", "takeover", "throughput")  # F18 needs programs of an older version, the others are figures
 GATE = ("F1", "F12", "F13", "F14", "F17")
 
 
@@ -48,7 +65,7 @@ class Run:
         self.transport = options.transport
         self.prompts = options.prompts
         self.times = options.times
-        self.workers = options.workers
+        self.workers, self.frontends = options.workers, options.frontends
         self.kills = dict(pair.split("=") for pair in options.kills.split(",")) if options.kills else {}
         self.random = random.Random(options.seed)
 
@@ -61,18 +78,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", nargs="*", choices=[*FAULTS, []], metavar="FAULT", help=", ".join(FAULTS))
     parser.add_argument("--full", action="store_true", help="the sizes of ./test --full")
-    parser.add_argument("--transport", choices=["socket"], default="socket")
+    parser.add_argument("--transport", choices=["socket", "rabbitmq"], default="socket", help="what is between server and workers, in F1")
     parser.add_argument("--prompts", type=int, help="prompts of F1")
     parser.add_argument("--kills", help="kills of F1, such as worker=200,frontend=200")
     parser.add_argument("--workers", type=int, default=2, help="workers of F1")
+    parser.add_argument("--frontends", type=int, default=2, help="frontends of F1 around a broker, each with its store")
     parser.add_argument("--times", type=int, help="how often the fault happens, in place of the usual")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.randrange(1 << 32)
-    for name in options.faults or (FAULTS if options.full else GATE):
+    for name in options.faults or ([name for name in FAULTS if name not in BY_HAND] if options.full else GATE):
         started = time.monotonic()
-        line = {"fault": name, "transport": options.transport, "seed": options.seed}
+        line = {"fault": name, "transport": "rabbitmq" if name in AROUND_A_BROKER else options.transport, "seed": options.seed}
         try:
             line.update(FAULTS[name](Run(options)) or {})
         except AssertionError as error:

@@ -138,6 +138,17 @@ class Frontend(Process):
     def worker_pids(self):
         return children_of(self.pid, "comfyui-worker")
 
+    def metric(self, name):
+        """A number of /metrics, such as workers or broker_garbage_total."""
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line.startswith(f"comfyui_{name} "):
+                return float(line.split()[1])
+        raise AssertionError(f"expected comfyui_{name} in /metrics")
+
+    def broker(self):
+        """What /readyz says of the broker."""
+        return self.get("/readyz").json()["parts"]["broker"]
+
     def remaining(self):
         return self.get("/prompt").json()["exec_info"]["queue_remaining"]
 
@@ -175,6 +186,14 @@ def children_of(pid, name):
 def command_of(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def state_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
     except OSError:
         return ""
 

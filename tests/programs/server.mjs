@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { Broker } from "../broker/broker.mjs";
+
 const here = dirname(fileURLToPath(import.meta.url));
 
 const bin = process.env.COMFY_BIN ?? join(here, "../../build/default/bin");
@@ -24,8 +26,11 @@ function freePort() {
 
 /** A running server; `base` is its folder, `url` its address. */
 export class Server {
-  /** checkpoint: a file that is offered as models/checkpoints/<checkpointName>. key: sent with every request of json(). */
-  static async start({ checkpoint, checkpointName = "tiny.safetensors", args = [], base, environment = {}, key } = {}) {
+  /**
+   * checkpoint: a file that is offered as models/checkpoints/<checkpointName>. key: sent with every request of json().
+   * transport: what is between the server and its worker, "socket" or "rabbitmq"; COMFY_TRANSPORT runs the same tests over either.
+   */
+  static async start({ checkpoint, checkpointName = "tiny.safetensors", args = [], base, environment = {}, key, transport = process.env.COMFY_TRANSPORT ?? "socket" } = {}) {
     const server = new Server();
     server.base = base ?? mkdtempSync(join(tmpdir(), "comfyui-test-"));
     server.port = await freePort();
@@ -36,9 +41,16 @@ export class Server {
     }
     server.args = ["--cwd", server.base, "--port", String(server.port), ...args];
     server.environment = environment;
+    if (transport === "rabbitmq") server.moveToBroker();
     server.headers = key ? { Authorization: `Bearer ${key}` } : {};
     await server.launch();
     return server;
+  }
+
+  moveToBroker() {
+    this.broker = new Broker().start();
+    if (!this.args.includes("--workers")) this.broker.startWorker(this.args, this.environment);
+    this.args.push("--distributed-queue-frontend", ...this.broker.link);
   }
 
   /** One thread is enough for the models of tests, and does not wait for a second core that is busy. */
@@ -80,6 +92,7 @@ export class Server {
   async stop() {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill("SIGINT");
     const outcome = await this.exit;
+    this.broker?.stop();
     rmSync(this.base, { recursive: true, force: true });
     return outcome;
   }

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -14,7 +15,14 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("COMFY_SHARED", ROOT / "../shared"))
 REFERENCE = SHARED / "reference"
+sys.path.insert(0, str(ROOT / "tests/faults"))
+from cluster import Broker
+
 PROGRAMS = pathlib.Path(os.environ.get("COMFY_BIN", ROOT / "build/default/bin"))
+
+
+# What is between the server and its worker: "socket", or "rabbitmq". The same tests run over either.
+TRANSPORT = os.environ.get("COMFY_TRANSPORT", "socket")
 
 
 def free_port():
@@ -33,10 +41,18 @@ class Product:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = open(self.base / "server.log", "w+b")
-        self.process = subprocess.Popen([PROGRAMS / "comfyui", "--cwd", self.base, "--port", str(port), *map(str, arguments)],
-                                        stdout=self.log, stderr=subprocess.STDOUT,
-                                        # Enough for the models of tests; a second thread would wait for a busy core.
-                                        env={"OMP_NUM_THREADS": "1", **os.environ})
+        self.broker, self.worker = None, None
+        options = ["--cwd", self.base, "--port", str(port), *map(str, arguments)]
+        if TRANSPORT == "rabbitmq":
+            self.broker = Broker(tempfile.mkdtemp(prefix="comfyui-broker-")).start()
+            link = ["--distributed-queue-connection-uri", self.broker.uri()]
+            self.worker = self.start("comfyui-worker", *options, *link)
+            options += ["--distributed-queue-frontend", *link]
+        self.process = self.start("comfyui", *options)
+
+    def start(self, program, *words):
+        # One thread is enough for the models of tests; a second one would wait for a busy core.
+        return subprocess.Popen([PROGRAMS / program, *words], stdout=self.log, stderr=subprocess.STDOUT, env={"OMP_NUM_THREADS": "1", **os.environ})
 
     def __enter__(self):
         end = time.monotonic() + 60
@@ -58,6 +74,11 @@ class Product:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.broker:
+            self.worker.kill()
+            self.worker.wait()
+            self.broker.stop()
+            shutil.rmtree(self.broker.folder, ignore_errors=True)
         self.log.close()
         shutil.rmtree(self.base, ignore_errors=True)
 
