@@ -108,8 +108,8 @@ void many_at_once(jobs::JobStore& store, BareDisk& disk, int times) {
 int main() {
   using namespace comfy;
   const char* named = std::getenv("FOLDER");
-  const bench::fs::path folder =
-      bench::fs::path(named != nullptr ? named : ".") / fmt::format("bench-store-{}", ::getpid());
+  const bench::fs::path folder = bench::fs::path(named != nullptr ? named : "/var/tmp") /
+                                 fmt::format("bench-store-{}", ::getpid());
   bench::fs::create_directories(folder);
   {
     const auto store = jobs::open_sqlite_store({.file = folder / "jobs.db"}, system_random());

@@ -33,8 +33,8 @@ export class Cluster {
   get workers() {
     return this.broker.workers;
   }
-  startWorker() {
-    this.broker.startWorker(["--cwd", this.frontend.base]);
+  startWorker(more = []) {
+    this.broker.startWorker(["--cwd", this.frontend.base, ...more]);
   }
 
   async submit(number, file) {
