@@ -7,6 +7,7 @@
 #include "frontend/server/answer.h"
 #include "frontend/server/body_sink.h"
 #include "frontend/server/error_reply.h"
+#include "frontend/server/framing.h"
 #include "frontend/server/log.h"
 #include "frontend/server/metrics.h"
 #include "frontend/server/response_writer.h"
@@ -74,8 +75,12 @@ Request request_of(const Parser& parser, const std::string& remote, bool secure)
   return request;
 }
 
-/// The limits of a head that the parser does not know of. Throws Refused.
-void check_head(const Request& request, const Limits& limits) {
+/// The limits of a head that the parser does not know of, and what it lets pass that other readers
+/// of HTTP take for something else. Throws Refused.
+void check_head(const Request& request, unsigned http_version, const Limits& limits) {
+  if (const auto unclear = unclear_length(request.headers, http_version)) {
+    throw Refused{text_response("malformed request: " + *unclear, 400)};
+  }
   if (request.target.size() + 16 > limits.request_line) {
     throw Refused{text_response(
         fmt::format("the request line must not exceed {} bytes", limits.request_line), 414)};
@@ -139,7 +144,7 @@ class Connection {
       co_await read_head(parser);
       handle_->answers = true;
       request = request_of(parser, remote_, stream_.is_tls());
-      check_head(request, limits_);
+      check_head(request, parser.get().version(), limits_);
       front_.proxies.apply(request);
     } catch (Refused& refused) {
       refusal = std::move(refused.response);
@@ -163,8 +168,7 @@ class Connection {
     if (request.identity.authenticated && !request.identity.user.empty()) {
       front_.connections.know(handle_);
     }
-    const bool is_socket = request.path == "/ws" || request.path == "/api/ws";
-    if (is_socket && beast::websocket::is_upgrade(parser.get())) {
+    if (is_socket(request) && beast::websocket::is_upgrade(parser.get())) {
       co_await upgrade(parser, std::move(request));
       co_return false;
     }
@@ -202,7 +206,7 @@ class Connection {
       body_read = false;
     }
     if (!response && request.method == Method::options) response = empty_response(200);
-    if (!response && request.path == "/ws") {
+    if (!response && is_socket(request)) {
       const auto upgrade = request.headers.find("Upgrade").value_or("None");
       response = text_response(
           fmt::format("No WebSocket UPGRADE hdr: {}\n Can \"Upgrade\" only to \"WebSocket\".",
@@ -218,6 +222,10 @@ class Connection {
     front_.services.metrics.count(request.method, match.route ? match.route->pattern : "other",
                                   response->status, std::chrono::steady_clock::now() - begin);
     co_return keep_alive;
+  }
+
+  static bool is_socket(const Request& request) {
+    return request.path == "/ws" || request.path == "/api/ws";
   }
 
   static bool chunks_known(const Parser& parser) { return parser.get().version() >= 11; }
@@ -259,9 +267,16 @@ class Connection {
     }
     if (error.category() == make_error_code(http::error::bad_method).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message) {
-      throw Refused{text_response("malformed request: " + error.message(), 400)};
+      throw Refused{text_response("malformed request: " + fault_of(error), 400)};
     }
     throw Ended{};
+  }
+
+  /// What is wrong with a head in more words than the parser has, where it is about its length.
+  static std::string fault_of(const error_code& error) {
+    if (error == http::error::bad_content_length || error == http::error::bad_transfer_encoding)
+      return "expected one Content-Length in digits or \"Transfer-Encoding: chunked\", got another";
+    return error.message();
   }
 
   awaitable<Body> read_body(Parser& parser, std::size_t limit) {
@@ -339,7 +354,12 @@ class Connection {
   }
 
   awaitable<void> upgrade(Parser& parser, Request request) {
-    std::optional<Response> refusal;
+    std::optional<Response> refusal = refused_handshake(request.headers);
+    // What comes before the answer would be lost, or is the next request to somebody else's eyes.
+    if (!refusal && buffer_.size() > 0) {
+      refusal =
+          text_response("expected frames after the answer to a handshake, got them before it", 400);
+    }
     try {
       if (const std::size_t query = request.target.find('?'); query != std::string::npos) {
         request.query = Query{std::string_view{request.target}.substr(query + 1)};
