@@ -21,6 +21,8 @@ std::vector<Route> profile_routes();
 std::vector<Route> extension_routes();
 /// /global_subgraphs: sub-graphs to be used as nodes.
 std::vector<Route> subgraph_routes();
+/// /api/assets and /api/tags: files of all folders in one list, which may not be changed.
+std::vector<Route> asset_routes();
 /// /internal/folder_paths and /internal/files.
 std::vector<Route> folder_routes();
 
