@@ -58,7 +58,7 @@ std::string_view fault_of_text(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     shown += byte < 0x20 || byte > 0x7E ? '?' : c;
   }
-  throw Error(kind, fmt::format("path {}, got '{}'", rule, shown));
+  throw Error(kind, fmt::format("path {}, got '{}'", rule, shown), kRefusedPath);
 }
 
 }  // namespace

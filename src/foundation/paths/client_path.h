@@ -9,6 +9,9 @@
 
 namespace comfy::paths {
 
+/// Error::details of every refusal of a ClientPath, for whoever looks out for such attempts.
+inline constexpr const char* kRefusedPath = "refused_path";
+
 /// A path below some root as a client wrote it, checked before any file system sees it.
 ///
 /// Paths from outside (requests, workflows, messages) travel as this type until Root opens them.
@@ -20,7 +23,8 @@ class ClientPath {
   /// The root itself.
   ClientPath() = default;
 
-  /// Throws Error(refusal) naming the rule that the text breaks; an empty text is refused too.
+  /// Throws Error(refusal), with kRefusedPath as its details, naming the rule that the text breaks.
+  /// An empty text is refused too, but is no attempt at anything: its details are empty.
   static ClientPath parse(std::string_view text, Error::Kind refusal = Error::Kind::invalid_input);
   /// The same for a folder, where an empty text is the root itself.
   static ClientPath parse_folder(std::string_view text,

@@ -58,6 +58,16 @@ TEST(ClientPath, ThrowsTheKindItIsToldTo) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind, Error::Kind::forbidden);
+    EXPECT_EQ(error.details, kRefusedPath);
+  }
+}
+
+TEST(ClientPath, DoesNotTakeTheLackOfANameForAnAttempt) {
+  try {
+    ClientPath::parse("");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.details, "");
   }
 }
 

@@ -288,6 +288,21 @@ TEST_F(AccessTest, WritesDownWhoWasRefusedAndWhatAdministratorsDid) {
   }
 }
 
+TEST_F(AccessTest, WritesDownPathsThatTryToLeaveWhateverTheirAnswerIs) {
+  // By an error of the resolver, and by an answer in ComfyUI's own words.
+  EXPECT_EQ(as("ann", "GET", "/userdata/..%2Fsecret").status, 403u);
+  EXPECT_EQ(as("bob", "GET", "/userdata?dir=../secret").status, 403u);
+  EXPECT_EQ(as("eve", "GET", "/v2/userdata?path=../secret").status, 400u);
+  // Not there, and not refused.
+  EXPECT_EQ(as("root", "GET", "/userdata/nothing").status, 404u);
+  const std::string lines = audit();
+  for (const char* part :
+       {"refused_path", "\"user\": \"ann\"", "\"user\": \"bob\"", "\"user\": \"eve\""}) {
+    EXPECT_NE(lines.find(part), std::string::npos) << part << lines;
+  }
+  EXPECT_EQ(lines.find("\"user\": \"root\""), std::string::npos) << lines;
+}
+
 class ManyUsersTest : public AccessTest {
  protected:
   ManyUsersTest() : AccessTest{with_users()} {}

@@ -122,24 +122,16 @@ void add_security_headers(Response& response, const Request& request, const Sett
 }
 
 /// Paths that try to leave their folder are of interest to whoever reads the audit log.
-void note_refused_path(const Request& request, Services& services) {
-  try {
-    throw;
-  } catch (const Error& error) {
-    // ClientPath begins all its refusals so.
-    if (!error.message.starts_with("path must")) return;
-    services.audit.record("refused_path", {{"address", request.remote_address},
-                                           {"user", request.identity.user},
-                                           {"method", method_name(request.method)},
-                                           {"rule", error.message.substr(0, 100)}});
-  } catch (...) {
-    // not about a path
-  }
+void note_refused_path(const Response& response, const Request& request, Services& services) {
+  if (response.refused_path.empty()) return;
+  services.audit.record("refused_path", {{"address", request.remote_address},
+                                         {"user", request.identity.user},
+                                         {"method", method_name(request.method)},
+                                         {"rule", response.refused_path.substr(0, 100)}});
 }
 
-}  // namespace
-
-awaitable<Response> answer(Request& request, const RouteMatch& match, Front& front) {
+/// The handler's answer, or the one that its exception makes.
+awaitable<Response> answer_of_handler(Request& request, const RouteMatch& match, Front& front) {
   std::optional<Response> failed;
   try {
     if (match.route != nullptr) {
@@ -151,10 +143,17 @@ awaitable<Response> answer(Request& request, const RouteMatch& match, Front& fro
     }
     co_return method_not_allowed(match, request.path);
   } catch (...) {
-    note_refused_path(request, front.services);
     failed = error_reply_for_current_exception();
   }
   co_return std::move(*failed);
+}
+
+}  // namespace
+
+awaitable<Response> answer(Request& request, const RouteMatch& match, Front& front) {
+  Response response = co_await answer_of_handler(request, match, front);
+  note_refused_path(response, request, front.services);
+  co_return response;
 }
 
 awaitable<void> complete(Response& response, const Request& request, Front& front) {

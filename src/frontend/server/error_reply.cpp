@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "frontend/server/error_reply.h"
 
+#include "foundation/paths/client_path.h"
 #include "frontend/server/log.h"
 
 #include <boost/beast/http/status.hpp>
@@ -37,6 +38,7 @@ unsigned status_of(const Error& error) {
 
 Response error_reply(const Error& error) {
   const unsigned status = status_of(error);
+  const bool refused_path = error.details == paths::kRefusedPath;
   // A conflict or refusal that the store names ("prompt_id_conflict") is that type on the wire.
   const bool named = error.kind == Error::Kind::conflict || status == 429 || status == 507;
   const std::string type = named && !error.details.empty() ? error.details : kind_name(error.kind);
@@ -46,10 +48,11 @@ Response error_reply(const Error& error) {
   Response response = json_response(
       Json::Object{{"error", Json::Object{{"type", type},
                                           {"message", error.message},
-                                          {"details", named ? std::string{} : error.details},
+                                          {"details", named || refused_path ? "" : error.details},
                                           {"extra_info", std::move(extra)}}},
                    {"node_errors", Json::Object{}}},
       status);
+  if (refused_path) response.refused_path = error.message;
   if (status == 503 || status == 429) response.headers.add("Retry-After", "5");
   return response;
 }

@@ -43,6 +43,8 @@ struct Response {
   unsigned status = 200;
   Headers headers;
   std::variant<std::monostate, std::string, SharedBytes, FileBody, Producer> body;
+  /// For the audit log, when the request named a path that tries to leave its folder: the rule.
+  std::string refused_path = {};
 };
 
 /// No body. ComfyUI's own answers without one carry application/octet-stream or nothing at all.

@@ -55,6 +55,13 @@ Json listed(const paths::Entry& entry, const Request& request) {
   return parts;
 }
 
+/// ComfyUI's words for a path that is refused.
+Response refused(const char* text, unsigned status, const Error& error) {
+  Response response = text_response(text, status);
+  response.refused_path = error.message;
+  return response;
+}
+
 Response list_files(const Request& request, Services& services) {
   const std::string_view dir = request.query.find("dir").value_or("");
   if (dir.empty()) return text_response("Directory not provided", 400);
@@ -62,8 +69,8 @@ Response list_files(const Request& request, Services& services) {
   ClientPath folder;
   try {
     folder = ClientPath::parse(dir);
-  } catch (const Error&) {
-    return text_response("Invalid directory", 403);
+  } catch (const Error& error) {
+    return refused("Invalid directory", 403, error);
   }
   const auto entry = root.status(folder);
   if (!entry || !entry->is_folder) return text_response("Directory not found", 404);
@@ -96,8 +103,8 @@ Response list_tree(const Request& request, Services& services) {
   ClientPath folder;
   try {
     folder = ClientPath::parse_folder(request.query.find("path").value_or(""));
-  } catch (const Error&) {
-    return text_response("Invalid path requested", 400);
+  } catch (const Error& error) {
+    return refused("Invalid path requested", 400, error);
   }
   const paths::Root root = profile_of(request, services);
   const auto entry = root.status(folder);
