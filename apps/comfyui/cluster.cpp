@@ -10,14 +10,16 @@
 #include "parts.h"
 #include "settings.h"
 
+#include <utility>
 #include <vector>
 
 namespace comfy {
 namespace {
 
 Cluster children(const options::Options& options) {
+  options::ChildSettings settings = options::child_settings(options);
   const link::ChildCommand command{program_folder() / "comfyui-worker",
-                                   options::to_arguments(options)};
+                                   std::move(settings.arguments), std::move(settings.environment)};
   return {.link = link::make_child_link(std::vector(worker_count(options), command))};
 }
 

@@ -263,21 +263,27 @@ Parsed parse_options(const Sources& sources) {
   return parsed;
 }
 
-std::vector<std::string> to_arguments(const Options& options) {
+ChildSettings child_settings(const Options& options) {
   const Options defaults;
-  std::vector<std::string> arguments;
+  ChildSettings child;
   for (const Row& row : option_table()) {
     if (value_text(row, options) == value_text(row, defaults) || row.standing == Standing::refused)
       continue;
-    if (const auto* list = std::get_if<Values Options::*>(&row.member)) {
-      for (const std::string& value : options.*(*list))
-        arguments.push_back(fmt::format("--{}={}", row.flag, value));
+    if (row.secret) {
+      child.environment.push_back(
+          fmt::format("{}={}", environment_name(row), value_text(row, options)));
       continue;
     }
-    arguments.push_back(is_flag(row) ? fmt::format("--{}", row.flag)
-                                     : fmt::format("--{}={}", row.flag, value_text(row, options)));
+    if (const auto* list = std::get_if<Values Options::*>(&row.member)) {
+      for (const std::string& value : options.*(*list))
+        child.arguments.push_back(fmt::format("--{}={}", row.flag, value));
+      continue;
+    }
+    child.arguments.push_back(is_flag(row)
+                                  ? fmt::format("--{}", row.flag)
+                                  : fmt::format("--{}={}", row.flag, value_text(row, options)));
   }
-  return arguments;
+  return child;
 }
 
 std::string to_config_text(const Options& options, Secrets secrets) {

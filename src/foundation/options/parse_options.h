@@ -32,8 +32,15 @@ struct Parsed {
 /// Throws Error(invalid_input) with a sentence naming the option and where it came from.
 Parsed parse_options(const Sources& sources);
 
-/// The options that differ from their defaults, as arguments for a child process.
-std::vector<std::string> to_arguments(const Options& options);
+/// What a child process is to be started with, so that it has the same options.
+struct ChildSettings {
+  std::vector<std::string> arguments = {};
+  std::vector<std::string> environment = {};  ///< "NAME=value", besides what it inherits
+};
+
+/// The options that differ from their defaults, for a child process. Secrets go by its environment:
+/// every user of the machine can read a command line, an environment only its owner.
+ChildSettings child_settings(const Options& options);
 
 /// Every setting as "key = value" lines; secrets are replaced by "***" unless asked for.
 enum class Secrets { hidden, shown };

@@ -5,6 +5,7 @@
 #include "foundation/base/json.h"
 #include "foundation/options/option_table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -122,9 +123,32 @@ TEST(Options, SayWhenTheirFeatureIsOutstanding) {
 TEST(Options, SurviveTheWayToAChildProcess) {
   World world{
       .arguments = {"--port", "9", "--multi-user", "--allowed-host", "a", "--allowed-host", "b"}};
-  World child{.arguments = to_arguments(world.parse().options)};
+  World child{.arguments = child_settings(world.parse().options).arguments};
   EXPECT_EQ(child.parse().options.allowed_host, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(child.parse().options.port, 9);
+}
+
+TEST(Options, GoToAChildProcessByItsEnvironmentWhenTheyAreSecret) {
+  Options options;
+  std::size_t secrets = 0;
+  for (const Row& row : option_table()) {
+    if (!row.secret) continue;
+    ASSERT_FALSE(environment_name(row).empty()) << row.flag;
+    options.*std::get<std::string Options::*>(row.member) = fmt::format("canary-{}", row.flag);
+    ++secrets;
+  }
+  const ChildSettings settings = child_settings(options);
+  EXPECT_TRUE(settings.arguments.empty());
+  World child;
+  for (const std::string& variable : settings.environment) {
+    const std::size_t sign = variable.find('=');
+    child.environment[variable.substr(0, sign)] = variable.substr(sign + 1);
+  }
+  EXPECT_EQ(child.environment.size(), secrets);
+  const Options received = child.parse().options;
+  for (const Row& row : option_table()) {
+    EXPECT_EQ(value_text(row, received), value_text(row, options)) << row.flag;
+  }
 }
 
 TEST(Options, SurviveBeingWrittenToAConfigFile) {

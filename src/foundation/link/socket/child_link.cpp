@@ -149,7 +149,7 @@ void ChildLink::spawn(Child& child) {
   child.started = Steady::now();
   child.key = fmt::format("child-{}.{}", child.index, child.starts);
   try {
-    const Spawned spawned = spawn_worker(child.command.program, child.command.arguments);
+    const Spawned spawned = spawn_worker(child.command);
     child.process = spawned.process;
     child.channel = std::make_shared<Channel>(spawned.descriptor);
     child.closed_at.reset();

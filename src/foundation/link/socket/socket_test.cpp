@@ -134,7 +134,7 @@ TEST(Spawn, GivesTheChildDescriptorThreeAndNothingElse) {
   std::ofstream{script} << "#!/bin/sh\nls /proc/$$/fd > " << listing << "\n";
   chmod(script.c_str(), 0700);
   const int leaked = open("/dev/null", 0);
-  const Spawned listed = spawn_worker(script, {});
+  const Spawned listed = spawn_worker({.program = script});
   int status = 0;
   ASSERT_EQ(waitpid(listed.process, &status, 0), listed.process);
   close(listed.descriptor);
@@ -150,7 +150,7 @@ TEST(Spawn, GivesTheChildDescriptorThreeAndNothingElse) {
 
 TEST(Spawn, SaysWhichProgramIsMissing) {
   try {
-    spawn_worker("/no/such/worker", {});
+    spawn_worker({.program = "/no/such/worker"});
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(error.message.find("/no/such/worker"), std::string::npos) << error.message;

@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 namespace comfy::link {
@@ -38,19 +40,38 @@ void set_up(posix_spawnattr_t& attributes) {
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
+/// Our environment with these "NAME=value" in it.
+std::vector<std::string> environment_with(const std::vector<std::string>& variables) {
+  std::vector<std::string> all = variables;
+  for (char** inherited = environ; *inherited != nullptr; ++inherited) {
+    const std::string_view text{*inherited};
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    const bool replaced = std::ranges::any_of(
+        variables, [name](const std::string& variable) { return variable.starts_with(name); });
+    if (!replaced) all.emplace_back(text);
+  }
+  return all;
+}
+
+/// The words as exec wants them: pointers that end with a null.
+std::vector<char*> pointers_to(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
-Spawned spawn_worker(const std::filesystem::path& program,
-                     const std::vector<std::string>& arguments) {
+Spawned spawn_worker(const ChildCommand& command) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     throw Error(Error::Kind::unavailable, "no socket pair is to be had for a worker",
                 std::system_category().message(errno));
-  std::vector<std::string> words{program.string(), "--link-fd", std::to_string(kChildDescriptor)};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
+  std::vector<std::string> words{command.program.string(), "--link-fd",
+                                 std::to_string(kChildDescriptor)};
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+  std::vector<std::string> variables = environment_with(command.environment);
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -62,7 +83,7 @@ Spawned spawn_worker(const std::filesystem::path& program,
 
   Spawned spawned;
   const int result = posix_spawn(&spawned.process, words[0].c_str(), &actions, &attributes,
-                                 pointers.data(), environ);
+                                 pointers_to(words).data(), pointers_to(variables).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
@@ -70,7 +91,7 @@ Spawned spawn_worker(const std::filesystem::path& program,
     close(ends[0]);
     throw Error(Error::Kind::unavailable,
                 fmt::format("the worker \"{}\" must be a program that can be started: {}",
-                            program.string(), std::system_category().message(result)));
+                            command.program.string(), std::system_category().message(result)));
   }
   spawned.descriptor = ends[0];
   return spawned;
