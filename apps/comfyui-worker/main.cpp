@@ -2,9 +2,11 @@
 #include "foundation/base/error.h"
 #include "foundation/base/log.h"
 #include "foundation/options/parse_options.h"
+#include "thread_policy.h"
 #include "worker_program.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <exception>
 
@@ -39,6 +41,8 @@ int main(int argc, char** argv) {
                  "--distributed-queue-connection-uri amqp://user:password@host\n");
       return 2;
     }
+    // A child has it from the server. Where exec fails, the worker goes on as it is.
+    if (parsed.options.link_fd < 0 && comfy::set_thread_policy()) ::execv("/proc/self/exe", argv);
     comfy::work(parsed.options);
   } catch (const comfy::Error& error) {
     fmt::print(stderr, "comfyui-worker: {}{}{}\n", error.message, error.details.empty() ? "" : ": ",

@@ -7,6 +7,7 @@
 #include "frontend/server/log.h"
 #include "program.h"
 #include "settings.h"
+#include "thread_policy.h"
 
 #include <fmt/core.h>
 
@@ -57,6 +58,7 @@ int serve(const comfy::options::Parsed& parsed, const std::vector<std::string>& 
   for (const std::string& warning : parsed.warnings) comfy::server::log.warn("{}", warning);
   if (do_instead(parsed.options)) return 0;
   std::signal(SIGPIPE, SIG_IGN);
+  comfy::set_thread_policy();  // workers inherit it
   comfy::Program program{parsed.options, arguments};
   return program.run();
 }

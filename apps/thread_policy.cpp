@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "thread_policy.h"
+
+#include <cstdlib>
+
+namespace comfy {
+
+bool set_thread_policy() {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr)
+    return false;
+  return ::setenv("OMP_WAIT_POLICY", "passive", 1) == 0;
+}
+
+}  // namespace comfy
