@@ -194,6 +194,7 @@ void work(const options::Options& options) {
   attempts::SessionOptions settings = session_options(registry);
   // What a child is in the middle of belongs to the server that started it.
   if (is_child) settings.on_server_lost = [] { ::_exit(0); };
+  settings.settle_after = hold_time(options);
   settings.asked = [&validators](link::Question question) { validators->ask(std::move(question)); };
   attempts::Session session{std::move(settings), compute, system_clock()};
   validators.emplace(registry,

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <system_error>
 #include <utility>
 
@@ -56,6 +57,16 @@ attempts::EventPipe::Options preview_options(const options::Options& options) {
     throw Error(Error::Kind::invalid_input,
                 fmt::format("--preview-size must lie in [1, 4096], got {}", options.preview_size));
   return {.preview_side = options.preview_size};
+}
+
+std::chrono::milliseconds hold_time(const options::Options& options) {
+  constexpr double kMonth = 31.0 * 24 * 3600;
+  const double seconds = options.distributed_queue_hold_seconds;
+  if (!(seconds >= 0 && seconds <= kMonth))
+    throw Error(Error::Kind::invalid_input,
+                fmt::format("--distributed-queue-hold-seconds must lie in [0, {}], got {}", kMonth,
+                            seconds));
+  return std::chrono::milliseconds{std::llround(seconds * 1000)};
 }
 
 }  // namespace comfy

@@ -6,6 +6,7 @@
 #include "worker/engine/executor.h"
 #include "worker/nodes/services.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -18,5 +19,6 @@ engine::CacheOptions cache_options(const options::Options& options,
 nodes::PrecisionPolicy precision_policy(const options::Options& options);
 media::DecodeLimits decode_limits(const options::Options& options);
 attempts::EventPipe::Options preview_options(const options::Options& options);
+std::chrono::milliseconds hold_time(const options::Options& options);
 
 }  // namespace comfy

@@ -10,6 +10,8 @@
 #include "parts.h"
 #include "settings.h"
 
+#include <unistd.h>
+
 #include <utility>
 #include <vector>
 
@@ -28,8 +30,12 @@ Cluster at_broker(const options::Options& options, const jobs::JobStore& store) 
       {.broker = broker_options(options, "frontend"),
        .store = store.store_id(),
        .on_conflict = [](const std::string& message) {
-         server::log.error("the broker has a queue or exchange of ours with other settings: {}",
-                           message);
+         // Nothing would ever work, and nothing has begun.
+         server::log.error(
+             "the broker has a queue or exchange of ours with other settings; delete it or choose "
+             "another --distributed-queue-name: {}",
+             message);
+         ::_exit(1);
        }});
   const auto broker = [link = link.get()] { return link->state(); };
   return {.link = std::move(link), .broker = broker};

@@ -6,6 +6,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/random.h"
 #include "foundation/options/parse_options.h"
+#include "foundation/paths/wipe.h"
 #include "frontend/access/audit.h"
 #include "frontend/server/features.h"
 #include "frontend/server/log.h"
@@ -34,6 +35,7 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kBlockingThreads = 4;
 constexpr std::chrono::seconds kRequestPatience{10};
 constexpr std::chrono::seconds kQuickTestPatience{60};
+constexpr std::chrono::hours kTempKept{24};
 
 server::Settings complete(server::Settings settings, const options::Options& options) {
   settings.parts = find_parts(program_folder(), options.front_end_root);
@@ -43,9 +45,14 @@ server::Settings complete(server::Settings settings, const options::Options& opt
 }
 
 /// Folders that must be there before the store and the first request.
-const paths::Folders& made(const paths::Folders& folders) {
+const paths::Folders& made(const paths::Folders& folders, const options::Options& options) {
   folders.create_basic_directories();
-  folders.wipe_temp();
+  if (options.distributed_queue_frontend) {
+    // Others show, or are just writing, what lies there.
+    paths::wipe_unused(folders.area(paths::Area::temp).path(), kTempKept);
+  } else {
+    folders.wipe_temp();
+  }
   return folders;
 }
 
@@ -67,7 +74,7 @@ Program::Program(const options::Options& options, const std::vector<std::string>
       gate_{
           gate_options(options,
                        server::is_reachable_from_outside(server::listen_addresses(io_, settings_)),
-                       made(folders_).user_directory()),
+                       made(folders_, options).user_directory()),
           system_clock(), system_random()},
       audit_{options.audit_log, system_clock()},
       catalogue_{folders_},

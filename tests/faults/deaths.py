@@ -50,7 +50,7 @@ def random_kills(run):
             guard(store)
         each = run.prompts // 4 if run.prompts else None
         journal = Journal(base / "journal")
-        clients = [Client(f"c{i}", where.frontends[i % len(where.frontends)], journal, count=each, pause=0 if each else 0.05) for i in range(4)]
+        clients = [Client(f"c{i}", where.frontends[i % len(where.frontends)], journal, pause=0 if each else 0.05) for i in range(4)]
         started = time.monotonic()
         for client in clients:
             client.start()
@@ -58,7 +58,8 @@ def random_kills(run):
 
         def going_on():
             if run.prompts:
-                return any(client.is_alive() for client in clients) or killer.missing()
+                # So many prompts at the least: as long as there are kills left, there is something for them to hit.
+                return any(client.is_alive() and client.submitted < each for client in clients) or killer.missing()
             return time.monotonic() < started + run.size(24, 110)
 
         # Every 2 to 4 s, as long as there are any left to be made (gate: 1 to 2).

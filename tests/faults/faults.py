@@ -21,12 +21,12 @@ import brokers
 import deaths
 import disk
 import drains
-import figures
 import garbage
 import load
 import network
 import poison
 import submits
+import takeover
 import upgrade
 
 FAULTS = {
@@ -49,11 +49,10 @@ FAULTS = {
     "F20": load.flood,
     "F22": load.soak,
     "F23": brokers.settings_guard,
-    "takeover": figures.takeover,
-    "throughput": figures.throughput,
+    "takeover": takeover.takeover,
 }
-AROUND_A_BROKER = ("F5", "F6", "F7", "F8", "F18", "F19", "F23", "takeover", "throughput")
-BY_HAND = ("F18", "takeover", "throughput")  # F18 needs programs of an older version, the others are figures
+AROUND_A_BROKER = ("F5", "F6", "F7", "F8", "F18", "F19", "F23", "takeover")
+BY_HAND = ("F18", "takeover")  # the one needs programs of an older version, the other is a figure
 GATE = ("F1", "F12", "F13", "F14", "F17")
 
 

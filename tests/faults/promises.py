@@ -62,15 +62,15 @@ class Client(threading.Thread):
         self.frontend, self.journal, self.count, self.side = frontend, journal, count, side
         self.ahead, self.pause = ahead, pause
         self.ending = threading.Event()
+        self.submitted = 0
         self.error = None
 
     def run(self):
         try:
-            number = 0
-            while not self.ending.is_set() and (self.count is None or number < self.count):
-                self.submit(f"{self.name}-{number}", number)
-                number += 1
-                self.wait_for_room(number)
+            while not self.ending.is_set() and (self.count is None or self.submitted < self.count):
+                self.submit(f"{self.name}-{self.submitted}", self.submitted)
+                self.submitted += 1
+                self.wait_for_room(self.submitted)
         except BaseException as error:  # shown by finish()
             self.error = error
 

@@ -42,7 +42,7 @@ def upgrade(run):
         cluster.wait_idle()
         cluster.stop()
         verdict = Verdict(base / "journal", cluster.stores, cluster.output).check(most_repeated=2)
-        return {**verdict.figures(), "older": older.as_posix()}
+        return verdict.figures()
 
 
 def run_some(cluster, journal, name, count):

@@ -146,6 +146,7 @@ const Row kRows[] = {
     {.flag = "distributed-queue-worker", .member = &Options::distributed_queue_worker, .standing = works, .help = "comfyui-worker: takes work from RabbitMQ, as it does whenever it is given an address."},
     {.flag = "distributed-queue-frontend", .member = &Options::distributed_queue_frontend, .standing = works, .help = "Gives work to RabbitMQ, and starts no worker."},
     {.flag = "distributed-queue-name", .member = &Options::distributed_queue_name, .standing = works, .help = "Name of the shared queue."},
+    {.flag = "distributed-queue-hold-seconds", .member = &Options::distributed_queue_hold_seconds, .standing = works, .help = "comfyui-worker: how long a running prompt is held at the broker, for a quick takeover; less than the broker's consumer_timeout."},
     {.flag = "distributed-protocol", .member = &Options::distributed_protocol, .standing = outstanding, .help = "How to speak over RabbitMQ.", .choices = "native|legacy|both"},
     {.flag = "health-port", .member = &Options::health_port, .standing = works, .help = "comfyui-worker: port of /healthz and /readyz, on the addresses of --listen; 0 is none."},
     {.flag = "plausible-analytics-base-url", .member = &Options::plausible_analytics_base_url, .standing = ignored, .help = "This program sends no telemetry."},

@@ -164,6 +164,7 @@ struct Options {
   bool distributed_queue_worker = false;
   bool distributed_queue_frontend = false;
   std::string distributed_queue_name = "comfyui";
+  double distributed_queue_hold_seconds = 600;
   std::string distributed_protocol = "native";
   int health_port = 0;
 

@@ -80,6 +80,26 @@ void check(const amqp_rpc_reply_t& reply, const char* what) {
   }
 }
 
+/// Why the certificate that this thread saw last is not accepted; empty when it is.
+thread_local std::string certificate_trouble;
+
+int note_certificate(int accepted, X509_STORE_CTX* store) {
+  if (accepted == 0)
+    certificate_trouble = X509_verify_cert_error_string(X509_STORE_CTX_get_error(store));
+  return accepted;
+}
+
+/// Lets the handshake itself check the certificate's names, of which the library knows only those
+/// that are no IP addresses.
+void verify_certificate(SSL_CTX* context, const std::string& host) {
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, note_certificate);
+  X509_VERIFY_PARAM* expected = SSL_CTX_get0_param(context);
+  if (X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str()) == 1) return;
+  if (X509_VERIFY_PARAM_set1_host(expected, host.data(), host.size()) != 1)
+    throw Error(Error::Kind::invalid_input,
+                fmt::format("the broker's host must be a name or an address, got \"{}\"", host));
+}
+
 /// A table of the library over arguments that outlive it.
 class Table {
  public:
@@ -164,20 +184,30 @@ class AmqpChannel::Impl {
     amqp_socket_t* socket = address.tls ? tls_socket(address) : amqp_tcp_socket_new(state);
     if (socket == nullptr)
       throw Error(Error::Kind::unavailable, "no socket for the broker is to be had");
-    check(amqp_socket_open_noblock(socket, address.host.c_str(), address.port, &kPatience),
-          "connecting");
+    certificate_trouble.clear();
+    const int status =
+        amqp_socket_open_noblock(socket, address.host.c_str(), address.port, &kPatience);
+    if (status != AMQP_STATUS_OK && !certificate_trouble.empty())
+      throw Error(
+          Error::Kind::unavailable,
+          fmt::format("the certificate of {} is not accepted: {}; cacertfile names the file of "
+                      "those who may sign it",
+                      address.shown(), certificate_trouble));
+    check(status, "connecting");
   }
 
   amqp_socket_t* tls_socket(const BrokerAddress& address) {
     amqp_socket_t* socket = amqp_ssl_socket_new(state);
     if (socket == nullptr) return nullptr;
     amqp_ssl_socket_set_verify_peer(socket, address.verify ? 1 : 0);
-    amqp_ssl_socket_set_verify_hostname(socket, address.verify ? 1 : 0);
+    amqp_ssl_socket_set_verify_hostname(socket, 0);
+    auto* context = static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket));
+    if (address.verify) verify_certificate(context, address.host);
     check(amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST), "TLS 1.2");
     if (!address.authorities.empty()) {
       check(amqp_ssl_socket_set_cacert(socket, address.authorities.c_str()), "cacertfile");
     } else {
-      SSL_CTX_set_default_verify_paths(static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket)));
+      SSL_CTX_set_default_verify_paths(context);
     }
     if (!address.certificate.empty())
       check(amqp_ssl_socket_set_key(socket, address.certificate.c_str(), address.key.c_str()),
@@ -216,6 +246,16 @@ class AmqpChannel::Impl {
     return take(raw);
   }
 
+  AmqpLaneLost reopen_jobs(const amqp_method_t& closed) const {
+    AmqpLaneLost lost{closed_by_broker(closed).message};
+    amqp_channel_close_ok_t answer{};
+    check(amqp_send_method(state, number_of(Lane::jobs), AMQP_CHANNEL_CLOSE_OK_METHOD, &answer),
+          "closing a channel");
+    amqp_channel_open(state, number_of(Lane::jobs));
+    check(amqp_get_rpc_reply(state), "opening a channel");
+    return lost;
+  }
+
   std::optional<AmqpEvent> understand(const amqp_frame_t& frame);
 
   amqp_connection_state_t state = nullptr;
@@ -230,12 +270,14 @@ void AmqpChannel::declare_exchange(const std::string& name, const char* type) {
   check(amqp_get_rpc_reply(impl_->state), "declaring an exchange");
 }
 
-void AmqpChannel::declare_queue(const std::string& name, const Queue& flags,
-                                const AmqpArguments& arguments) {
+std::size_t AmqpChannel::declare_queue(const std::string& name, const Queue& flags,
+                                       const AmqpArguments& arguments) {
   Table table{arguments};
-  amqp_queue_declare(impl_->state, 1, bytes(name), 0, flags.durable, flags.exclusive,
-                     flags.auto_delete, table.get());
+  const amqp_queue_declare_ok_t* declared =
+      amqp_queue_declare(impl_->state, 1, bytes(name), 0, flags.durable, flags.exclusive,
+                         flags.auto_delete, table.get());
   check(amqp_get_rpc_reply(impl_->state), "declaring a queue");
+  return declared == nullptr ? 0 : declared->consumer_count;
 }
 
 void AmqpChannel::delete_queue(const std::string& name) {
@@ -370,6 +412,8 @@ std::optional<AmqpEvent> AmqpChannel::Impl::understand(const amqp_frame_t& frame
     case AMQP_BASIC_CANCEL_METHOD:
       throw Error(Error::Kind::unavailable, "the broker ended a consumer: its queue is gone");
     case AMQP_CHANNEL_CLOSE_METHOD:
+      if (frame.channel == number_of(Lane::jobs)) return reopen_jobs(frame.payload.method);
+      [[fallthrough]];
     case AMQP_CONNECTION_CLOSE_METHOD:
       throw closed_by_broker(frame.payload.method);
     default:

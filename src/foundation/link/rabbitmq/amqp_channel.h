@@ -4,6 +4,7 @@
 #include "foundation/link/rabbitmq/address.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -59,7 +60,13 @@ struct AmqpBlocked {
   std::string reason = {};
 };
 
-using AmqpEvent = std::variant<AmqpDelivery, AmqpConfirm, AmqpReturn, AmqpBlocked>;
+/// The broker took the jobs' channel away with all that was held there, as it does with one that
+/// holds a message for too long. It is open again, without consumers.
+struct AmqpLaneLost {
+  std::string reason = {};
+};
+
+using AmqpEvent = std::variant<AmqpDelivery, AmqpConfirm, AmqpReturn, AmqpBlocked, AmqpLaneLost>;
 
 /// One open connection to a broker with its channels, used by one thread alone.
 ///
@@ -80,7 +87,9 @@ class AmqpChannel {
     bool auto_delete = false;
   };
   void declare_exchange(const std::string& name, const char* type);
-  void declare_queue(const std::string& name, const Queue& flags, const AmqpArguments& arguments);
+  /// Returns how many consume from it.
+  std::size_t declare_queue(const std::string& name, const Queue& flags,
+                            const AmqpArguments& arguments);
   /// With everything in it. Nothing happens when it is not there.
   void delete_queue(const std::string& name);
   /// Throws Error(not_found) when it is not there.

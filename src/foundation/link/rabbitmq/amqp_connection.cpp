@@ -22,7 +22,8 @@ constexpr auto kTurn = 500ms;
 constexpr auto kConfirmPatience = 5s;
 // A thread that hangs this long in a write has a broker that does not read.
 constexpr auto kStuck = 3s;
-constexpr auto kComplainEvery = 60s;
+// A connection that ends sooner is as good as none.
+constexpr auto kLasting = 5s;
 // Little enough that what the broker does not read fits into the socket's buffers.
 constexpr std::size_t kUnconfirmedMessages = 256;
 constexpr std::size_t kUnconfirmedBytes = 1U << 20;
@@ -127,18 +128,20 @@ void AmqpConnection::run() {
   auto wait = std::chrono::milliseconds{kFirstPause};
   while (!done_stopping()) {
     std::string reason = "this program ends";
+    std::optional<Steady::time_point> up_since;
     try {
       AmqpChannel channel{address_, name_};
       if (confirms_ == Confirms::on) channel.select_confirms();
       if (hooks_.set_up) hooks_.set_up(channel);
       went_up();
-      wait = kFirstPause;
+      up_since = Steady::now();
       serve(channel);
       channel.close();
     } catch (const Error& error) {
       reason = error.message;
-      note_trouble(error);
+      if (hooks_.on_trouble) hooks_.on_trouble(error);
     }
+    if (up_since && Steady::now() - *up_since > kLasting) wait = kFirstPause;
     went_down(reason);
     if (done_stopping()) break;
     pause(jittered(wait));
@@ -171,7 +174,6 @@ void AmqpConnection::went_up() {
     turned_ = Steady::now();
     up_ = true;
   }
-  complained_ = {};
   log.info("{} is connected to {}", name_, address_.shown());
   if (hooks_.on_up) hooks_.on_up();
 }
@@ -206,15 +208,6 @@ void AmqpConnection::went_down(const std::string& reason) {
   if (was_up && hooks_.on_down) hooks_.on_down();
 }
 
-void AmqpConnection::note_trouble(const Error& error) {
-  if (error.kind == Error::Kind::conflict && hooks_.on_conflict) hooks_.on_conflict(error);
-  const auto now = Steady::now();
-  if (complained_ != Steady::time_point{} && now - complained_ < kComplainEvery) return;
-  complained_ = now;
-  log.warn("{} has no connection to {} and keeps trying: {}", name_, address_.shown(),
-           error.message);
-}
-
 void AmqpConnection::serve(AmqpChannel& channel) {
   auto next_tick = Steady::now();
   while (!done_stopping()) {
@@ -223,7 +216,7 @@ void AmqpConnection::serve(AmqpChannel& channel) {
       turned_ = Steady::now();
     }
     wakeup_.clear();
-    while (std::optional<AmqpEvent> event = channel.next()) handle(*std::move(event));
+    while (std::optional<AmqpEvent> event = channel.next()) handle(channel, *std::move(event));
     run_tasks(channel);
     publish_some(channel);
     expire_confirms();
@@ -274,7 +267,7 @@ void AmqpConnection::publish_some(AmqpChannel& channel) {
   }
 }
 
-void AmqpConnection::handle(AmqpEvent event) {
+void AmqpConnection::handle(AmqpChannel& channel, AmqpEvent event) {
   if (auto* delivery = std::get_if<AmqpDelivery>(&event)) {
     {
       const std::lock_guard lock{mutex_};
@@ -284,26 +277,36 @@ void AmqpConnection::handle(AmqpEvent event) {
   } else if (const auto* confirm = std::get_if<AmqpConfirm>(&event)) {
     on_confirm(*confirm);
   } else if (const auto* returned = std::get_if<AmqpReturn>(&event)) {
-    // The confirm that follows says only that the broker has dealt with it.
-    std::uint64_t tag = 0;
-    try {
-      tag = std::stoull(returned->correlation_id);
-    } catch (const std::exception&) {
-      return;
-    }
-    const auto found = pending_.find(tag);
-    if (found != pending_.end()) found->second.returned = true;
+    on_return(*returned);
   } else if (const auto* blocked = std::get_if<AmqpBlocked>(&event)) {
-    {
-      const std::lock_guard lock{mutex_};
-      state_.blocked = blocked->blocked;
-      state_.trouble = blocked->reason;
-    }
-    if (blocked->blocked) {
-      log.warn("{} takes nothing for now: {}", address_.shown(), blocked->reason);
-    } else {
-      log.info("{} takes messages again", address_.shown());
-    }
+    on_blocked(*blocked);
+  } else if (const auto* lost = std::get_if<AmqpLaneLost>(&event)) {
+    if (hooks_.on_lane_lost) hooks_.on_lane_lost(channel, lost->reason);
+  }
+}
+
+void AmqpConnection::on_return(const AmqpReturn& returned) {
+  // The confirm that follows says only that the broker has dealt with it.
+  std::uint64_t tag = 0;
+  try {
+    tag = std::stoull(returned.correlation_id);
+  } catch (const std::exception&) {
+    return;
+  }
+  const auto found = pending_.find(tag);
+  if (found != pending_.end()) found->second.returned = true;
+}
+
+void AmqpConnection::on_blocked(const AmqpBlocked& blocked) {
+  {
+    const std::lock_guard lock{mutex_};
+    state_.blocked = blocked.blocked;
+    state_.trouble = blocked.reason;
+  }
+  if (blocked.blocked) {
+    log.warn("{} takes nothing for now: {}", address_.shown(), blocked.reason);
+  } else {
+    log.info("{} takes messages again", address_.shown());
   }
 }
 

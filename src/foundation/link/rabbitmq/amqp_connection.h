@@ -39,7 +39,8 @@ struct Publication {
 };
 
 /// A connection to the broker with a thread of its own, which never gives up: after 0.1 s, then
-/// twice as long each time up to 5 s (20 % jitter), it connects again.
+/// twice as long each time up to 5 s (20 % jitter), it connects again. One that lasted begins anew
+/// with 0.1 s.
 ///
 /// All calls return at once and may come from any thread.
 class AmqpConnection {
@@ -50,10 +51,12 @@ class AmqpConnection {
     std::function<void()> on_up = {};
     std::function<void()> on_down = {};
     std::function<void(AmqpDelivery)> on_delivery = {};
+    /// The jobs' channel is a new one: nothing is held or consumed there any more.
+    std::function<void(AmqpChannel&, const std::string& reason)> on_lane_lost = {};
     /// Called every half second or more often while connected.
     std::function<void(AmqpChannel&)> on_tick = {};
-    /// What the broker holds against our declarations; connecting goes on.
-    std::function<void(const Error&)> on_conflict = {};
+    /// Why there is no connection, or no more; connecting goes on.
+    std::function<void(const Error&)> on_trouble = {};
   };
   enum class Confirms { on, off };
 
@@ -94,13 +97,14 @@ class AmqpConnection {
   void serve(AmqpChannel& channel);
   void run_tasks(AmqpChannel& channel);
   void publish_some(AmqpChannel& channel);
-  void handle(AmqpEvent event);
+  void handle(AmqpChannel& channel, AmqpEvent event);
+  void on_return(const AmqpReturn& returned);
+  void on_blocked(const AmqpBlocked& blocked);
   void on_confirm(const AmqpConfirm& confirm);
   void settle(std::map<std::uint64_t, Pending>::iterator pending, Published result);
   void expire_confirms();
   void went_up();
   void went_down(const std::string& reason);
-  void note_trouble(const Error& error);
   void pause(std::chrono::milliseconds time);
   bool has_work() const;
   bool done_stopping() const;
@@ -127,7 +131,6 @@ class AmqpConnection {
   std::map<std::uint64_t, Pending> pending_;
   std::uint64_t last_tag_ = 0;
   std::size_t pending_bytes_ = 0;
-  Steady::time_point complained_{};
   std::thread thread_;
 };
 

@@ -5,11 +5,13 @@
 #include "foundation/link/bodies.h"
 #include "foundation/link/log.h"
 #include "foundation/link/rabbitmq/amqp_connection.h"
+#include "foundation/link/rabbitmq/complaints.h"
 #include "foundation/link/rabbitmq/topology.h"
 #include "foundation/link/rabbitmq/wire.h"
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -17,8 +19,14 @@
 namespace comfy::link {
 namespace {
 
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
 constexpr const char* kOwnConsumer = "own";
 constexpr const char* kJobConsumer = "job-";
+// A queue that was deleted and made anew in the same moment has no consumers, and RabbitMQ 3.10
+// tells nobody.
+constexpr auto kSubscribeAnew = 20s;
 
 /// Two connections: the broker may stop one that publishes, and what is sent to this worker must
 /// arrive even then.
@@ -27,17 +35,23 @@ class RabbitServer final : public RabbitServerLink {
   explicit RabbitServer(const RabbitOptions& options)
       : topology_{options.queue},
         id_{options.id},
+        complaints_{options.id, parse_broker_address(options.uri).shown(), system_clock()},
         out_{parse_broker_address(options.uri),
              options.id + " (sends)",
              AmqpConnection::Confirms::on,
-             {.on_up = [this] { say_found(); }}},
+             {.on_up = [this] { say_found(); },
+              .on_trouble = [this](const Error& error) { complaints_.trouble(error.message); }}},
         in_{parse_broker_address(options.uri),
             options.id + " (receives)",
             AmqpConnection::Confirms::off,
             {.set_up = [this](AmqpChannel& channel) { set_up(channel); },
              .on_up = [this] { say_found(); },
              .on_down = [this] { on_down(); },
-             .on_delivery = [this](AmqpDelivery delivery) { receive(std::move(delivery)); }}} {}
+             .on_delivery = [this](AmqpDelivery delivery) { receive(std::move(delivery)); },
+             .on_lane_lost = [this](AmqpChannel& channel,
+                                    const std::string& reason) { lane_lost(channel, reason); },
+             .on_tick = [this](AmqpChannel& channel) { tick(channel); },
+             .on_trouble = [this](const Error& error) { complaints_.trouble(error.message); }}} {}
 
   ~RabbitServer() override {
     out_.stop(std::chrono::milliseconds{0});
@@ -60,16 +74,22 @@ class RabbitServer final : public RabbitServerLink {
  private:
   struct Token {
     std::uint64_t tag = 0;
-    std::uint64_t epoch = 0;
+    std::uint64_t epoch = 0;  // of the connection
+    std::uint64_t lane = 0;   // of the jobs' channel
   };
 
   void set_up(AmqpChannel& channel);
   void on_down();
+  void lane_lost(AmqpChannel& channel, const std::string& reason);
   void say_found();
   void receive(AmqpDelivery delivery);
   void take_token(const AmqpDelivery& delivery);
+  void acknowledge(AmqpChannel& channel, const Token& token) const;
+  void look_for_job(AmqpChannel& channel);
+  void tick(AmqpChannel& channel);
   void subscribe(AmqpChannel& channel);
   void unsubscribe(AmqpChannel& channel);
+  void sign(Message& hello) const;
   void route(const Message& message, AmqpMessage& wire) const;
   std::string key() const;
 
@@ -84,9 +104,15 @@ class RabbitServer final : public RabbitServerLink {
   std::uint64_t seq_ = 0;
   std::uint64_t garbage_ = 0;
   std::map<std::string, Token> tokens_;  // by prompt
+  std::uint64_t lane_ = 0;               // counts the jobs' channels
 
-  bool subscribed_ = false;  // the receiving thread's alone
+  Steady::time_point connected_{};  // since when it has the queue that it has now
 
+  // The receiving thread's alone.
+  bool subscribed_ = false;
+  Steady::time_point subscribed_at_{};
+
+  Complaints complaints_;
   AmqpConnection out_;
   AmqpConnection in_;
 };
@@ -101,6 +127,7 @@ void RabbitServer::set_up(AmqpChannel& channel) {
     const std::lock_guard lock{mutex_};
     // A new name: the broker may hold the old queue for a while, for a connection it believes in.
     ++connection_;
+    connected_ = Steady::now();
   }
   subscribed_ = false;
   topology_.declare_worker(channel, key());
@@ -115,8 +142,24 @@ void RabbitServer::on_down() {
   tokens_.clear();
 }
 
+void RabbitServer::lane_lost(AmqpChannel& channel, const std::string& reason) {
+  log.warn("the broker gave away what this worker held, which goes on all the same: {}", reason);
+  subscribed_ = false;
+  bool wanted = false;
+  {
+    const std::lock_guard lock{mutex_};
+    // Tags of the old channel mean nothing in the new one.
+    tokens_.clear();
+    ++lane_;
+    wanted = wanted_;
+  }
+  channel.limit_unacknowledged(AmqpChannel::Lane::jobs, 1);
+  if (wanted) want_job(true);
+}
+
 void RabbitServer::say_found() {
   if (!out_.is_up() || !in_.is_up()) return;
+  complaints_.well();
   bool wanted = false;
   {
     const std::lock_guard lock{mutex_};
@@ -141,17 +184,27 @@ void RabbitServer::want_job(bool wanted) {
       wanted_now = wanted_ && tokens_.empty();
     }
     if (!wanted_now) return unsubscribe(channel);
-    if (subscribed_) return;
-    // A busy cluster has jobs waiting: the most urgent one is fetched without more ado.
-    for (const Urgency urgency : Topology::kClasses)
-      if (const auto delivery = channel.fetch(AmqpChannel::Lane::jobs, topology_.jobs(urgency)))
-        return take_token(*delivery);
-    subscribe(channel);
+    if (!subscribed_) look_for_job(channel);
   });
+}
+
+void RabbitServer::look_for_job(AmqpChannel& channel) {
+  // A busy cluster has jobs waiting: the most urgent one is fetched without more ado.
+  for (const Urgency urgency : Topology::kClasses)
+    if (const auto delivery = channel.fetch(AmqpChannel::Lane::jobs, topology_.jobs(urgency)))
+      return take_token(*delivery);
+  subscribe(channel);
+}
+
+void RabbitServer::tick(AmqpChannel& channel) {
+  if (!subscribed_ || Steady::now() - subscribed_at_ < kSubscribeAnew) return;
+  unsubscribe(channel);
+  look_for_job(channel);
 }
 
 void RabbitServer::subscribe(AmqpChannel& channel) {
   subscribed_ = true;
+  subscribed_at_ = Steady::now();
   for (const Urgency urgency : Topology::kClasses) {
     const std::string queue = topology_.jobs(urgency);
     channel.consume(AmqpChannel::Lane::jobs, queue, kJobConsumer + queue,
@@ -174,9 +227,15 @@ void RabbitServer::settle(const std::string& prompt_id) {
     token = found->second;
     tokens_.erase(found);
   }
-  in_.post(
-      [token](AmqpChannel& channel) { channel.acknowledge(AmqpChannel::Lane::jobs, token.tag); },
-      token.epoch);
+  in_.post([this, token](AmqpChannel& channel) { acknowledge(channel, token); }, token.epoch);
+}
+
+void RabbitServer::acknowledge(AmqpChannel& channel, const Token& token) const {
+  {
+    const std::lock_guard lock{mutex_};
+    if (token.lane != lane_) return;
+  }
+  channel.acknowledge(AmqpChannel::Lane::jobs, token.tag);
 }
 
 void RabbitServer::receive(AmqpDelivery delivery) {
@@ -208,24 +267,21 @@ void RabbitServer::take_token(const AmqpDelivery& delivery) {
   } catch (const Error& error) {
     // Not ours, whoever put it there; it must not come back for ever.
     log.warn("a message in the job queue is thrown away: {}", error.message);
+    bool wanted = false;
+    Token token{delivery.tag, in_.epoch()};
     {
       const std::lock_guard lock{mutex_};
       ++garbage_;
-    }
-    in_.post([tag = delivery.tag](
-                 AmqpChannel& channel) { channel.acknowledge(AmqpChannel::Lane::jobs, tag); },
-             in_.epoch());
-    bool wanted = false;
-    {
-      const std::lock_guard lock{mutex_};
+      token.lane = lane_;
       wanted = wanted_;
     }
+    in_.post([this, token](AmqpChannel& channel) { acknowledge(channel, token); }, token.epoch);
     if (wanted) want_job(true);
     return;
   }
   {
     const std::lock_guard lock{mutex_};
-    tokens_[job.prompt_id] = {delivery.tag, in_.epoch()};
+    tokens_[job.prompt_id] = {delivery.tag, in_.epoch(), lane_};
   }
   in_.post([this](AmqpChannel& channel) { unsubscribe(channel); });
   const std::lock_guard lock{hearing_};
@@ -238,7 +294,9 @@ void RabbitServer::route(const Message& message, AmqpMessage& wire) const {
   switch (message.type) {
     case Type::event:
     case Type::preview:
-      wire.exchange = message.type == Type::event ? kEvents : kPreviews;
+      // A result is no less than an event, and keeps its place among them; only what a newer
+      // preview replaces goes where little is kept.
+      wire.exchange = is_replaceable(message) ? kPreviews : kEvents;
       wire.routing_key = topology_.event_key(message.store, message.body.string_or("owner", ""),
                                              message.prompt_id);
       return;
@@ -253,11 +311,19 @@ void RabbitServer::route(const Message& message, AmqpMessage& wire) const {
   }
 }
 
+void RabbitServer::sign(Message& hello) const {
+  hello.body["worker"] = key();
+  const std::lock_guard lock{mutex_};
+  const auto age =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - connected_);
+  hello.body[kConnectedMs] = std::int64_t{age.count()};
+}
+
 void RabbitServer::send(Message message) {
   if (message.type == Type::pong || !in_.is_up()) {
     if (message.type != Type::release && message.type != Type::finish) return;
   }
-  if (message.type == Type::hello) message.body["worker"] = key();
+  if (message.type == Type::hello) sign(message);
   Publication publication;
   try {
     {

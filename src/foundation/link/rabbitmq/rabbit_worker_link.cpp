@@ -5,11 +5,13 @@
 #include "foundation/link/bodies.h"
 #include "foundation/link/log.h"
 #include "foundation/link/rabbitmq/amqp_connection.h"
+#include "foundation/link/rabbitmq/complaints.h"
 #include "foundation/link/rabbitmq/topology.h"
 #include "foundation/link/rabbitmq/wire.h"
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -42,13 +44,15 @@ class RabbitWorkers final : public RabbitWorkerLink {
   explicit RabbitWorkers(RabbitFrontendOptions options)
       : options_{std::move(options)},
         topology_{options_.broker.queue},
+        complaints_{options_.broker.id, parse_broker_address(options_.broker.uri).shown(),
+                    system_clock()},
         out_{parse_broker_address(options_.broker.uri),
              options_.broker.id + " (sends)",
              AmqpConnection::Confirms::on,
              {.set_up = [this](AmqpChannel& channel) { declare(channel); },
               .on_up = [this] { went_up(); },
               .on_tick = [this](AmqpChannel& channel) { tick(channel); },
-              .on_conflict = [this](const Error& error) { on_conflict(error); }}},
+              .on_trouble = [this](const Error& error) { on_trouble(error); }}},
         in_{std::make_shared<AmqpConnection>(
             parse_broker_address(options_.broker.uri), options_.broker.id + " (receives)",
             AmqpConnection::Confirms::off,
@@ -56,7 +60,7 @@ class RabbitWorkers final : public RabbitWorkerLink {
                 .set_up = [this](AmqpChannel& channel) { set_up(channel); },
                 .on_up = [this] { went_up(); },
                 .on_delivery = [this](AmqpDelivery delivery) { receive(std::move(delivery)); },
-                .on_conflict = [this](const Error& error) { on_conflict(error); }})} {}
+                .on_trouble = [this](const Error& error) { on_trouble(error); }})} {}
 
   ~RabbitWorkers() override { stop(0ms); }
 
@@ -81,20 +85,20 @@ class RabbitWorkers final : public RabbitWorkerLink {
 
  private:
   bool is_up() const { return out_.is_up() && in_->is_up(); }
-  bool in_grace() const {
-    const std::lock_guard lock{mutex_};
-    return Steady::now() < grace_until_;
+  bool ends_grace();
+  bool may_be_on_its_way_back(const WorkerKey& worker) const;
+  bool declare(AmqpChannel& channel) const {
+    return topology_.declare_shared(channel, options_.store);
   }
-  void declare(AmqpChannel& channel) const { topology_.declare_shared(channel, options_.store); }
+  void look_after_queues(AmqpChannel& channel);
   void set_up(AmqpChannel& channel);
   void consume(AmqpChannel& channel, const std::string& queue, const char* consumer);
   void note_answer(const std::string& queue, Published result);
   void went_up();
   void tick(AmqpChannel& channel);
   void ping_all();
-  void on_conflict(const Error& error) const {
-    if (options_.on_conflict) options_.on_conflict(error.message);
-  }
+  void ask_for_those_asked_for();
+  void on_trouble(const Error& error);
 
   void receive(AmqpDelivery delivery);
   void on_dead_letter(Message job, Receipt receipt);
@@ -109,9 +113,13 @@ class RabbitWorkers final : public RabbitWorkerLink {
   const Topology topology_;
   WorkerListener* listener_ = nullptr;
   std::mutex hearing_;  // the listener hears one thing at a time
+  std::atomic<bool> ever_up_{false};
 
   mutable std::mutex mutex_;
-  std::set<WorkerKey> workers_;
+  std::uint64_t ups_ = 0;                       // how often this server's connections came up
+  std::map<WorkerKey, std::uint64_t> workers_;  // and after which of these it said hello last
+  std::set<WorkerKey> asked_for_;               // probes that wait for the end of the grace
+  bool grace_ = false;
   Steady::time_point grace_until_{};
   Steady::time_point heard_{};  // the last self-ping
   std::uint64_t seq_ = 0;
@@ -121,8 +129,9 @@ class RabbitWorkers final : public RabbitWorkerLink {
   // The sending thread's alone.
   Steady::time_point next_ping_{};
   Steady::time_point next_declare_{};
-  bool was_in_grace_ = true;
+  int unconsumed_ = 0;  // how often in a row nobody received what is sent to this server
 
+  Complaints complaints_;
   AmqpConnection out_;
   std::shared_ptr<AmqpConnection> in_;  // receipts may outlive the link
 };
@@ -174,10 +183,37 @@ void RabbitWorkers::note_answer(const std::string& queue, Published result) {
   });
 }
 
+void RabbitWorkers::on_trouble(const Error& error) {
+  complaints_.trouble(error.message);
+  // Another object of that name. It is as the cluster's other programs want it, or a stranger's.
+  if (error.kind == Error::Kind::conflict && !ever_up_.load() && options_.on_conflict)
+    options_.on_conflict(error.message);
+}
+
+/// True once, when the grace is over.
+bool RabbitWorkers::ends_grace() {
+  const std::lock_guard lock{mutex_};
+  if (!grace_ || Steady::now() < grace_until_) return false;
+  grace_ = false;
+  return true;
+}
+
+/// Whether a queue that is gone may be that of a worker that lives: the broker was away, and it did
+/// not say hello again under its new name yet.
+bool RabbitWorkers::may_be_on_its_way_back(const WorkerKey& worker) const {
+  const std::lock_guard lock{mutex_};
+  const auto known = workers_.find(worker);
+  return grace_ && (known == workers_.end() || known->second != ups_);
+}
+
 void RabbitWorkers::went_up() {
   if (!is_up()) return;
+  ever_up_ = true;
+  complaints_.well();
   {
     const std::lock_guard lock{mutex_};
+    ++ups_;
+    grace_ = true;
     grace_until_ = Steady::now() + kGrace;
     heard_ = Steady::now();
   }
@@ -197,27 +233,48 @@ void RabbitWorkers::tick(AmqpChannel& channel) {
   const auto now = Steady::now();
   if (now >= next_declare_) {
     next_declare_ = now + kDeclareEvery;
-    // Somebody may have wiped the broker's objects away under our feet.
-    declare(channel);
+    look_after_queues(channel);
   }
-  const bool grace = in_grace();
-  const bool grace_over = std::exchange(was_in_grace_, grace) && !grace;
-  if (now < next_ping_ && !grace_over) return;
+  const bool grace_is_over = ends_grace();
+  if (grace_is_over) ask_for_those_asked_for();
+  if (now < next_ping_ && !grace_is_over) return;
   next_ping_ = now + kPingEvery;
   out_.publish({.message = {.exchange = kLeases,
                             .routing_key = topology_.key(options_.store),
                             .type = kSelfPing},
                 .replaces = kSelfPing});
-  if (!grace) ping_all();
+  ping_all();
+}
+
+/// Somebody may have wiped the broker's objects away under our feet.
+void RabbitWorkers::look_after_queues(AmqpChannel& channel) {
+  const bool consumed = declare(channel);
+  unconsumed_ = consumed || !in_->is_up() ? 0 : unconsumed_ + 1;
+  if (unconsumed_ < 2) return;
+  // A queue that was deleted and made anew in the same moment has no consumers, and RabbitMQ 3.10
+  // tells nobody.
+  unconsumed_ = 0;
+  in_->post([](AmqpChannel&) {
+    throw Error(Error::Kind::unavailable, "the broker forgot that this server receives");
+  });
+}
+
+void RabbitWorkers::ask_for_those_asked_for() {
+  std::set<WorkerKey> workers;
+  {
+    const std::lock_guard lock{mutex_};
+    workers.swap(asked_for_);
+  }
+  for (const WorkerKey& worker : workers) probe(worker);
 }
 
 void RabbitWorkers::ping_all() {
-  std::set<WorkerKey> workers;
+  std::map<WorkerKey, std::uint64_t> workers;
   {
     const std::lock_guard lock{mutex_};
     workers = workers_;
   }
-  for (const WorkerKey& worker : workers) {
+  for (const auto& [worker, up] : workers) {
     Message ping;
     ping.type = Type::ping;
     publish_to_worker(worker, std::move(ping), {});
@@ -256,7 +313,7 @@ void RabbitWorkers::publish_to_worker(const WorkerKey& worker, Message message,
                 .done = [this, worker, done = std::move(done)](Published result) {
                   // A queue that is gone says that its worker's connection is. After an outage
                   // that is so for all of them, until they are back under a new name.
-                  if (result == Published::returned && !in_grace())
+                  if (result == Published::returned && !may_be_on_its_way_back(worker))
                     lost(worker, "its connection to the broker ended");
                   if (done) done(result);
                 }});
@@ -281,7 +338,12 @@ void RabbitWorkers::lost(const WorkerKey& worker, const char* reason) {
 }
 
 void RabbitWorkers::probe(const WorkerKey& worker) {
-  if (worker.empty() || in_grace()) return;
+  if (worker.empty()) return;
+  if (may_be_on_its_way_back(worker)) {
+    const std::lock_guard lock{mutex_};
+    asked_for_.insert(worker);
+    return;
+  }
   Message ping;
   ping.type = Type::ping;
   publish_to_worker(worker, std::move(ping), [this, worker](Published result) {
@@ -349,6 +411,7 @@ void RabbitWorkers::receive(AmqpDelivery delivery) {
 }
 
 void RabbitWorkers::hello(const WorkerKey& worker, Message& message) {
+  const std::chrono::milliseconds connected{message.body.int_or(kConnectedMs, 0)};
   Hello hello = read_hello(message);
   hello.worker_id = worker;
   hello.busy = hello.busy || !hello.running.empty();
@@ -358,7 +421,9 @@ void RabbitWorkers::hello(const WorkerKey& worker, Message& message) {
   own.seq = message.seq;
   message = std::move(own);
   const std::lock_guard lock{mutex_};
-  workers_.insert(worker);
+  workers_[worker] = ups_;
+  // The broker is older than the grace: whoever is not here by now did not lose it.
+  if (connected > kGrace) grace_until_ = std::min(grace_until_, Steady::now());
 }
 
 void RabbitWorkers::on_dead_letter(Message job, Receipt receipt) {

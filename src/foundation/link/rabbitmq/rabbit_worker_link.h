@@ -16,7 +16,8 @@ class RabbitWorkerLink : public WorkerLink {
 struct RabbitFrontendOptions {
   RabbitOptions broker = {};
   std::string store = {};  ///< names this server's own jobs and results on the broker
-  /// An object of the broker has our name and other settings: nothing works until it is gone.
+  /// At the first connection an object of the broker has our name and other settings: nothing will
+  /// work until it is gone.
   std::function<void(const std::string& message)> on_conflict = {};
 };
 

@@ -56,7 +56,7 @@ std::string Topology::worker_of(std::string_view queue) const {
   return queue.starts_with(prefix) ? std::string{queue.substr(prefix.size())} : std::string{};
 }
 
-void Topology::declare_shared(AmqpChannel& channel, const std::string& store) const {
+bool Topology::declare_shared(AmqpChannel& channel, const std::string& store) const {
   for (const char* name : {kResults, kLeases, kDead}) channel.declare_exchange(name, "direct");
   for (const char* name : {kControl, kEvents, kPreviews}) channel.declare_exchange(name, "topic");
   const AmqpChannel::Queue durable{.durable = true};
@@ -72,16 +72,18 @@ void Topology::declare_shared(AmqpChannel& channel, const std::string& store) co
                            {"x-dead-letter-strategy", std::string{"at-least-once"}},
                            {"x-overflow", std::string{"reject-publish"}},
                            {"x-max-length", 100'000}});
-  channel.declare_queue(results(store), durable,
-                        {{"x-queue-type", quorum}, {"x-overflow", std::string{"reject-publish"}}});
+  const std::size_t of_results = channel.declare_queue(
+      results(store), durable,
+      {{"x-queue-type", quorum}, {"x-overflow", std::string{"reject-publish"}}});
   channel.bind(results(store), kResults, key(store));
-  channel.declare_queue(leases(store), durable,
-                        {{"x-message-ttl", 15'000},
-                         {"x-max-length", 10'000},
-                         {"x-overflow", std::string{"drop-head"}}});
+  const std::size_t of_leases = channel.declare_queue(leases(store), durable,
+                                                      {{"x-message-ttl", 15'000},
+                                                       {"x-max-length", 10'000},
+                                                       {"x-overflow", std::string{"drop-head"}}});
   channel.bind(leases(store), kLeases, key(store));
   // Workers that speak to no server in particular say hello to every one.
   channel.bind(leases(store), kLeases, key_of_all());
+  return of_results > 0 && of_leases > 0;
 }
 
 void Topology::declare_frontend(AmqpChannel& channel, const std::string& frontend) const {

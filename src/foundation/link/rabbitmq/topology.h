@@ -18,6 +18,9 @@ inline constexpr const char* kEvents = "comfy.events";
 inline constexpr const char* kPreviews = "comfy.previews";
 inline constexpr const char* kDead = "comfy.dead";
 
+/// In a worker's hello: how long it has had its queue, in milliseconds.
+inline constexpr const char* kConnectedMs = "connected_ms";
+
 /// Names of one cluster's objects on the broker: of its queue name, and of the store where one is
 /// meant.
 class Topology {
@@ -49,7 +52,8 @@ class Topology {
 
   /// What a frontend creates. Everything is accepted again as it is; an object of that name with
   /// other settings throws Error(conflict).
-  void declare_shared(AmqpChannel& channel, const std::string& store) const;
+  /// Returns whether anybody consumes what is sent to this store.
+  bool declare_shared(AmqpChannel& channel, const std::string& store) const;
   void declare_frontend(AmqpChannel& channel, const std::string& frontend) const;
   /// A worker's own queue. What frontends create must be there: Error(not_found) until then.
   void declare_worker(AmqpChannel& channel, const std::string& id) const;

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a takeover takes, what more workers bring, and how much memory a frontend needs: figures and not faults, but by the same means."""
+"""How long a takeover takes: a figure and not a fault, but by the same means."""
 
-import pathlib
+import itertools
 import statistics
 import time
 
 from cluster import Cluster
-from programs import BIN, Folder, memory_of, wait_until
+from programs import BIN, Folder, wait_until
 from promises import rows
 from sites import MANY
 
 SLEEP = BIN.parent / "plugins/faults"
+NUMBERS = itertools.count()
 
 
 def sleeping(number, seconds):
@@ -20,17 +21,14 @@ def sleeping(number, seconds):
             "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}}
 
 
-def sleeping_cluster(base, frontends, workers):
-    return Cluster(base, frontends, workers, options=MANY, worker_options=("--plugin-directory", SLEEP))
-
-
 def know_the_nodes(cluster):
     for frontend in cluster.frontends:
         wait_until(lambda f=frontend: "FaultSleep" in f.get("/object_info").json(), 30, "the workers' node classes")
 
 
-def submit(frontend, name, seconds, number=0):
-    answer = frontend.post("/prompt", {"prompt_id": name, "prompt": sleeping(number, seconds)})
+def submit(frontend, name, seconds):
+    """Unlike all others: no worker knows its result already."""
+    answer = frontend.post("/prompt", {"prompt_id": name, "prompt": sleeping(next(NUMBERS), seconds)})
     assert answer.status == 200, answer.body
 
 
@@ -57,7 +55,7 @@ def takeover(run):
     """A worker is killed while another is idle: long after the frontend's start, right after it, and right after the broker's."""
     times = run.size(3, 10)
     found = {"calm": [], "frontend just started": [], "broker just started": []}
-    with Folder() as base, sleeping_cluster(base, 1, 2) as cluster:
+    with Folder() as base, Cluster(base, 1, 2, options=MANY, worker_options=("--plugin-directory", SLEEP)) as cluster:
         know_the_nodes(cluster.wait_workers())
         time.sleep(12)
         for i in range(times):
@@ -67,7 +65,7 @@ def takeover(run):
             time.sleep(12)
             cluster.frontends[0].kill()
             cluster.frontends[0].start()
-            cluster.wait_workers()
+            know_the_nodes(cluster.wait_workers())
             found["frontend just started"].append(takeover_of(cluster, f"frontend-{i}"))
         for i in range(max(1, times // 3)):
             time.sleep(12)
@@ -79,32 +77,3 @@ def takeover(run):
         cluster.stop()
     return {name: {"median_s": round(statistics.median(values), 2), "longest_s": round(max(values), 2), "times": len(values)}
             for name, values in found.items()}
-
-
-def throughput(run):
-    """The same prompts on one worker and on three, and the frontend's memory while they wait."""
-    count, seconds, figures = run.size(60, 120), 0.5, {}
-    for workers in (1, 3):
-        with Folder() as base, sleeping_cluster(base, 1, workers) as cluster:
-            frontend = cluster.wait_workers().frontends[0]
-            know_the_nodes(cluster)
-            # Each worker has run something before the clock starts.
-            for i in range(workers * 3):
-                submit(frontend, f"first-{i}", 0.1, i)
-            cluster.wait_idle()
-            started = time.monotonic()
-            for i in range(count):
-                submit(frontend, f"p-{i}", seconds, 1000 + i)
-            figures[f"memory_mb_{workers}"] = round(memory_of(frontend.pid) / 1e6, 1)
-            cluster.wait_idle(600)
-            figures[f"prompts_per_s_{workers}"] = round(count / (time.monotonic() - started), 2)
-            figures[f"resident_mb_{workers}"] = round(resident(frontend.pid) / 1e6, 1)
-            cluster.stop()
-    figures["ratio"] = round(figures["prompts_per_s_3"] / figures["prompts_per_s_1"], 2)
-    return figures
-
-
-def resident(pid):
-    """All resident bytes, shared libraries and files too."""
-    pages = pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * 4096
