@@ -59,6 +59,11 @@ bool BrokerAddress::is_loopback() const {
 
 BrokerAddress parse_broker_address(const std::string& uri) {
   const std::size_t mark = uri.find('?');
+  // A "/" inside of a password ends the host, and the rest would be shown as a virtual host.
+  const std::size_t host = uri.find("://");
+  const std::size_t slash = host == std::string::npos ? host : uri.find('/', host + 3);
+  if (slash < mark && uri.substr(0, mark).find('@', slash) != std::string::npos)
+    throw bad("a \"/\" in user or password must be written %2F, and a \"@\" in vhost %40");
   // The library writes into the text it reads.
   std::string text = uri.substr(0, mark);
   amqp_connection_info info{};

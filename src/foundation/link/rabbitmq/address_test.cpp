@@ -74,5 +74,14 @@ TEST(BrokerAddress, RefusesWhatIsNoneAndNeverRepeatsIt) {
   }
 }
 
+TEST(BrokerAddress, IsNotCutInsideOfAPassword) {
+  for (const char* uri : {"amqp://ann:12/secret@host", "amqp://ann:12/secret@host/vhost?verify=x",
+                          "amqp://host/a@b"}) {
+    const std::string message = refusal(uri);
+    EXPECT_NE(message.find("%2F"), std::string::npos) << message;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace comfy::link
