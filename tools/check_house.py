@@ -43,5 +43,15 @@ for path in files:
     if path.exists() and path.stat().st_size > limit:
         breach(path, 1, f"larger than {limit} bytes")
 
+# docs/security.md names the tests that hold each promise: they must exist.
+tests = {match for path in sources if path.name.endswith("_test.cpp")
+         for match in re.findall(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", path.read_text(), re.M)}
+promises = root / "docs/security.md"
+for number, line in enumerate(promises.read_text().splitlines(), 1):
+    for suite, name in re.findall(r"`(\w+)\.(\w+|\*)`", line) if line.startswith("| S") else []:
+        known = any(s == suite and name in ("*", n) for s, n in tests)
+        if suite[0].isupper() and suite.isalnum() and not known and name != "md":
+            breach(promises, number, f"no test is called {suite}.{name}")
+
 print("\n".join(bad))
 sys.exit(bool(bad))
