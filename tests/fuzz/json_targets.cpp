@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "foundation/base/json.h"
+#include "foundation/base/strings.h"
 #include "foundation/graph/object_info.h"
 #include "foundation/graph/submission.h"
 #include "refusing.h"
@@ -44,6 +45,7 @@ const graph::Catalogue& small_catalogue() {
 void fuzz_json(std::string_view input) {
   refusing([input] {
     const Json value = parse_json(input);
+    if (value.is_string() && !is_utf8(value.as_string())) found("a text that is no UTF-8");
     if (!is_finite(value)) return;
     for (const std::string& text :
          {to_json(value), to_compact_json(value), to_pretty_json(value)}) {

@@ -2,6 +2,7 @@
 #include "foundation/base/json.h"
 
 #include "foundation/base/error.h"
+#include "foundation/base/strings.h"
 
 #include <fmt/format.h>
 #include <rapidjson/error/en.h>
@@ -50,6 +51,12 @@ std::optional<double> nearest_double(std::string_view text) {
   return number;
 }
 
+/// RapidJSON misses an escape that is the second half of a pair alone, and writes it as three bytes
+/// that are no UTF-8.
+bool has_lone_surrogate(std::string_view text) {
+  return text.find('\xED') != text.npos && !is_utf8(text);
+}
+
 /// Builds a Json from RapidJSON's events, with our limits.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
@@ -67,10 +74,12 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     return nearest ? add(*nearest) : fail("a number that no double comes near");
   }
   bool String(const char* text, rapidjson::SizeType size, bool) {
-    return add(std::string(text, size));
+    std::string value(text, size);
+    return has_lone_surrogate(value) ? fail("half a surrogate pair") : add(std::move(value));
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     std::string name(text, size);
+    if (has_lone_surrogate(name)) return fail("half a surrogate pair");
     if (open_.back().as_object().contains(name))
       return fail(fmt::format("the name \"{}\" occurs twice", name));
     keys_.push_back(std::move(name));

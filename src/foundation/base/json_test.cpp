@@ -92,8 +92,8 @@ TEST(Json, ReadsNonFiniteNumbersAndWritesNull) {
 }
 
 TEST(Json, RefusesWhatIsNoDocument) {
-  for (const char* text :
-       {"", "{", "[1,]", "{\"a\":1,\"a\":2}", "\"\xff\"", "1 2", "\"\\ud800\"", "nul", "{1:2}"})
+  for (const char* text : {"", "{", "[1,]", "{\"a\":1,\"a\":2}", "\"\xff\"", "1 2", "\"\\ud800\"",
+                           "\"\\ude00\"", "{\"a\\udc00\":1}", "\"\\ud800\\u0041\"", "nul", "{1:2}"})
     EXPECT_THROW(parse_json(text), Error) << text;
 }
 
