@@ -103,6 +103,8 @@ def patience(run):
             assert frontend.post("/prompt", {"prompt_id": "long", "prompt": prompt}).status == 200
             journal.write("accepted", "long")
             frontend.wait_record("long", seconds + 60)
+            taken = any("gave away what this worker held" in worker.tail(1 << 20) for worker in cluster.workers)
+            assert taken == (hold > seconds), f"expected the broker to take the message away only without early acknowledgement\n{cluster.tail()}"
             cluster.stop()
             figures[f"hold {hold} s"] = Verdict(base / "journal", cluster.stores, cluster.output).check(most_repeated=0).figures()
     return figures

@@ -66,11 +66,10 @@ void AmqpConnection::stop(std::chrono::milliseconds patience) {
 }
 
 void AmqpConnection::publish(Publication publication) {
-  std::optional<Publication> dropped;
   {
     const std::lock_guard lock{mutex_};
     if (!publication.keep && !up_) {
-      dropped = std::move(publication);
+      give_up(std::move(publication));
     } else {
       if (!publication.replaces.empty())
         std::erase_if(outgoing_, [&](const Publication& waiting) {
@@ -81,16 +80,27 @@ void AmqpConnection::publish(Publication publication) {
         const auto oldest = std::find_if(outgoing_.begin(), outgoing_.end(),
                                          [](const Publication& waiting) { return !waiting.keep; });
         if (oldest != outgoing_.end()) {
-          dropped = std::move(*oldest);
+          give_up(std::move(*oldest));
           outgoing_.erase(oldest);
         }
       }
     }
   }
   wakeup_.signal();
-  // From a thread of the connection, as all answers: the caller may hold locks.
-  if (dropped && dropped->done)
-    post([done = std::move(dropped->done)](AmqpChannel&) { done(Published::unknown); });
+}
+
+void AmqpConnection::give_up(Publication publication) {
+  if (publication.done) given_up_.push_back(std::move(publication.done));
+}
+
+/// From the connection's thread, as all answers: who publishes may hold locks.
+void AmqpConnection::tell_given_up() {
+  std::vector<std::function<void(Published)>> given_up;
+  {
+    const std::lock_guard lock{mutex_};
+    given_up.swap(given_up_);
+  }
+  for (const auto& done : given_up) done(Published::unknown);
 }
 
 void AmqpConnection::post(std::function<void(AmqpChannel&)> task,
@@ -180,7 +190,6 @@ void AmqpConnection::went_up() {
 
 void AmqpConnection::went_down(const std::string& reason) {
   const bool was_up = up_.exchange(false);
-  std::vector<Publication> given_up;
   {
     const std::lock_guard lock{mutex_};
     state_.trouble = reason;
@@ -189,12 +198,12 @@ void AmqpConnection::went_down(const std::string& reason) {
       if (pending.publication.keep && !pending.returned) {
         outgoing_.push_front(std::move(pending.publication));
       } else {
-        given_up.push_back(std::move(pending.publication));
+        give_up(std::move(pending.publication));
       }
     std::deque<Publication> kept;
     for (Publication& publication : outgoing_)
       (publication.keep ? static_cast<void>(kept.push_back(std::move(publication)))
-                        : given_up.push_back(std::move(publication)));
+                        : give_up(std::move(publication)));
     outgoing_.swap(kept);
     tasks_.clear();
     unconfirmed_ = 0;
@@ -203,8 +212,7 @@ void AmqpConnection::went_down(const std::string& reason) {
   pending_bytes_ = 0;
   last_tag_ = 0;
   quiet_.notify_all();
-  for (const Publication& publication : given_up)
-    if (publication.done) publication.done(Published::unknown);
+  tell_given_up();
   if (was_up && hooks_.on_down) hooks_.on_down();
 }
 
@@ -235,6 +243,7 @@ bool AmqpConnection::has_work() const {
 }
 
 void AmqpConnection::run_tasks(AmqpChannel& channel) {
+  tell_given_up();
   std::deque<Task> tasks;
   {
     const std::lock_guard lock{mutex_};

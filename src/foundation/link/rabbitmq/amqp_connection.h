@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace comfy::link {
 
@@ -96,6 +97,9 @@ class AmqpConnection {
   void run();
   void serve(AmqpChannel& channel);
   void run_tasks(AmqpChannel& channel);
+  /// With the mutex held.
+  void give_up(Publication publication);
+  void tell_given_up();
   void publish_some(AmqpChannel& channel);
   void handle(AmqpChannel& channel, AmqpEvent event);
   void on_return(const AmqpReturn& returned);
@@ -122,6 +126,7 @@ class AmqpConnection {
   std::condition_variable quiet_;
   std::deque<Publication> outgoing_;
   std::deque<Task> tasks_;
+  std::vector<std::function<void(Published)>> given_up_;  // who is still to be told
   std::optional<Steady::time_point> stop_at_;
   BrokerState state_;
   Steady::time_point turned_{};  // when the thread last came round
