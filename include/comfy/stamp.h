@@ -28,7 +28,7 @@ struct Stamp {
 static_assert(sizeof(Stamp) == 144);
 
 /// Raised with every change of include/comfy that older plug-ins do not survive.
-inline constexpr std::int32_t kInterfaceNumber = 1;
+inline constexpr std::int32_t kInterfaceNumber = 2;
 
 /// A number that changes with the sizes of these types.
 template <class... Types>

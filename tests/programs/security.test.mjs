@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keys and certificates with the real program: who is let in, and what is read again.
+// Keys, certificates and secrets, with the real program: who is let in, what is read again, what never leaves.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { get as httpsGet } from "node:https";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -107,6 +109,63 @@ test("a start with keys that cannot be meant is refused", () => {
   }
 });
 
+/** A picture of one colour, as the server itself makes it. */
+async function picture(server, headers, color) {
+  const prompt = {
+    1: { class_type: "EmptyImage", inputs: { width: 8, height: 8, batch_size: 1, color } },
+    2: { class_type: "PreviewImage", inputs: { images: ["1", 0] } },
+  };
+  const entry = await runs(server, headers, prompt);
+  const { filename, type } = entry.outputs[2].images[0];
+  return Buffer.from(await (await fetch(`${server.url}/view?filename=${filename}&type=${type}`, { headers })).arrayBuffer());
+}
+
+async function runs(server, headers, prompt, extra_data = {}) {
+  const reply = await (await fetch(`${server.url}/prompt`, { method: "POST", headers, body: JSON.stringify({ prompt, extra_data }) })).json();
+  assert.ok(reply.prompt_id, JSON.stringify(reply));
+  const entry = await until(async () => (await (await fetch(`${server.url}/history/${reply.prompt_id}`, { headers })).json())[reply.prompt_id], "the end");
+  assert.equal(entry.status.status_str, "success", JSON.stringify(entry.status));
+  return entry;
+}
+
+test("with --multi-user each user's prompts read and write that user's folders", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "comfyui-users-"));
+  writeFileSync(join(folder, "keys"), line("ann", "submit", "a") + line("bob", "submit", "b"));
+  const server = await Server.start({ args: ["--multi-user", "--api-key-file", join(folder, "keys")] });
+  try {
+    for (const [key, color] of [["a", 0xff0000], ["b", 0x0000ff]]) {
+      const form = new FormData();
+      form.append("image", new Blob([await picture(server, bearer(key), color)]), "same.png");
+      assert.equal((await fetch(`${server.url}/upload/image`, { method: "POST", headers: bearer(key), body: form })).status, 200);
+    }
+    const saved = {
+      1: { class_type: "LoadImage", inputs: { image: "same.png" } },
+      2: { class_type: "SaveImage", inputs: { images: ["1", 0], filename_prefix: "copy" } },
+    };
+    for (const key of ["a", "b"]) await runs(server, bearer(key), saved);
+    const [ann, bob] = ["ann", "bob"].map((name) => readFileSync(join(server.base, "output", name, "copy_00001_.png")));
+    assert.notDeepEqual(ann, bob, "each one's own picture");
+    assert.equal((await fetch(`${server.url}/view?filename=copy_00001_.png`, { headers: bearer("a") })).status, 200);
+    assert.equal((await fetch(`${server.url}/view?filename=copy_00002_.png`, { headers: bearer("a") })).status, 404);
+    // What one user's prompt has made is saved once more for the other, whose folder it must lie in.
+    const same = { 1: { class_type: "EmptyImage", inputs: { width: 8, height: 8, batch_size: 1, color: 9 } }, 2: { class_type: "SaveImage", inputs: { images: ["1", 0], filename_prefix: "same" } } };
+    for (const key of ["a", "b"]) {
+      const [{ filename }] = (await runs(server, bearer(key), same)).outputs[2].images;
+      assert.equal((await fetch(`${server.url}/view?filename=${filename}`, { headers: bearer(key) })).status, 200);
+    }
+    // A file that only the other has is no file at all.
+    const form = new FormData();
+    form.append("image", new Blob([ann]), "anns.png");
+    await fetch(`${server.url}/upload/image`, { method: "POST", headers: bearer("a"), body: form });
+    saved[1].inputs.image = "anns.png";
+    assert.equal((await fetch(`${server.url}/prompt`, { method: "POST", headers: bearer("b"), body: JSON.stringify({ prompt: saved }) })).status, 400);
+    await runs(server, bearer("a"), saved);
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 function openssl(...args) {
   execFileSync("openssl", args, { stdio: "pipe" });
 }
@@ -161,5 +220,143 @@ test("HTTPS, its reload, and clients' certificates", async () => {
   } finally {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** The processes that this one has started. */
+function childrenOf(pid) {
+  const lists = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8"));
+  return lists.join(" ").split(" ").filter(Boolean);
+}
+
+test("a worker gets secrets by its environment, not by its command line, which everybody can read", async () => {
+  const server = await Server.start({ args: ["--openai-api-key", "canary-8c1f", "--cache-none"] });
+  try {
+    const wordsOf = (pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    // Until it has become the worker, a child shows the words of its parent.
+    const isWorker = (pid) => wordsOf(pid)[0].endsWith("comfyui-worker");
+    const workers = await until(() => { const found = childrenOf(server.process.pid).filter(isWorker); return found.length && found; }, "a worker");
+    for (const pid of workers) {
+      const words = wordsOf(pid);
+      assert.ok(words.includes("--cache-none"), words.join(" "));
+      assert.ok(!words.join(" ").includes("canary"), words.join(" "));
+      assert.ok(readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes("OPENAI_API_KEY=canary-8c1f"));
+      assert.equal(statSync(`/proc/${pid}/environ`).mode & 0o77, 0, "an environment is its owner's alone");
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
+test("no secret leaves in answers, logs, the store after a job, or pictures", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "comfyui-canary-"));
+  const canary = (name) => `canary-${name}-8c1f`;
+  writeFileSync(join(folder, "keys"), line("root", "admin", canary("key")));
+  writeFileSync(join(folder, "jwt"), canary("jwt").padEnd(40, "x"));
+  const server = await Server.start({
+    key: canary("key"),
+    args: ["--api-key-file", join(folder, "keys"), "--jwt-key-file", join(folder, "jwt"), "--jwt-algorithm", "HS256", "--openai-api-key", canary("option"), "--verbose", "DEBUG"],
+    environment: { COMFYUI_IDEOGRAM_API_KEY: canary("environment") },
+  });
+  try {
+    const graph = {
+      1: { class_type: "EmptyImage", inputs: { width: 8, height: 8, batch_size: 1, color: 7 } },
+      2: { class_type: "SaveImage", inputs: { images: ["1", 0], filename_prefix: "canary" } },
+    };
+    const extra = { auth_token_comfy_org: canary("token"), api_key_comfy_org: canary("service"), extra_pnginfo: { workflow: { id: "w" } } };
+    const { prompt_id } = await server.json("/prompt", { prompt: graph, client_id: "c", extra_data: extra });
+    await server.finished(prompt_id, 60);
+    await fetch(`${server.url}/?token=${canary("url")}`);
+    await fetch(`${server.url}/queue`, { headers: bearer(canary("wrong")) });
+    await fetch(`${server.url}/queue`, { headers: { Authorization: `Basic ${Buffer.from(`a:${canary("basic")}`).toString("base64")}` } });
+    const paths = ["/system_stats", "/features", "/queue", "/history", `/history/${prompt_id}`, "/api/jobs", `/api/jobs/${prompt_id}`, "/settings", "/users",
+      "/internal/logs", "/internal/logs/raw", "/internal/folder_paths", "/experiment/models", "/object_info", "/prompt", "/readyz", "/metrics", "/extensions"];
+    const texts = new Map();
+    for (const path of paths) {
+      const reply = await fetch(server.url + path, { headers: server.headers });
+      texts.set(path, JSON.stringify([...reply.headers]) + (await reply.text()));
+    }
+    texts.set("the log", server.log);
+    for (const name of readdirSync(join(server.base, "output"), { recursive: true })) {
+      const file = join(server.base, "output", name);
+      if (statSync(file).isFile()) texts.set(name, readFileSync(file, "latin1"));
+    }
+    server.process.kill("SIGINT");
+    await server.exit;
+    for (const name of readdirSync(join(server.base, "user"), { recursive: true })) {
+      const file = join(server.base, "user", name);
+      if (statSync(file).isFile()) texts.set(name, readFileSync(file, "latin1"));
+    }
+    for (const [where, text] of texts) {
+      assert.ok(!text.includes("8c1f"), `${where}: ${text.slice(Math.max(0, text.indexOf("8c1f") - 100), text.indexOf("8c1f") + 20)}`);
+      if (where.startsWith("/")) assert.ok(!text.includes(server.base), `${where} shows a path of this machine`);
+    }
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("--disable-metadata leaves neither prompt nor workflow in any picture", async () => {
+  const server = await Server.start({ args: ["--disable-metadata"] });
+  try {
+    const graph = {
+      1: { class_type: "EmptyImage", inputs: { width: 8, height: 8, batch_size: 1, color: 7 } },
+      2: { class_type: "SaveImage", inputs: { images: ["1", 0], filename_prefix: "bare" } },
+      3: { class_type: "PreviewImage", inputs: { images: ["1", 0] } },
+    };
+    const { outputs } = await runs(server, {}, graph, { extra_pnginfo: { workflow: { note: "canary-8c1f" } } });
+    for (const node of [2, 3]) {
+      const { filename, type } = outputs[node].images[0];
+      const bytes = await (await fetch(`${server.url}/view?filename=${filename}&type=${type}`)).text();
+      for (const word of ["tEXt", "iTXt", "zTXt", "eXIf", "EmptyImage", "canary"]) assert.ok(!bytes.includes(word), `${type} ${word}`);
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
+test("an upload that a kill cuts off leaves no file, and the next one is whole", async () => {
+  const server = await Server.start({ args: ["--workers", "0"] });
+  try {
+    const content = "x".repeat(4_000_000);
+    const body = `--b\r\nContent-Disposition: form-data; name="image"; filename="cut.png"\r\n\r\n${content}\r\n--b--\r\n`;
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(`POST /upload/image HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${body.length}\r\n\r\n`);
+    await new Promise((resolve) => socket.write(body.slice(0, 3_000_000), resolve));
+    await pause(200);
+    server.process.kill("SIGKILL");
+    await server.exit;
+    socket.destroy();
+    await server.launch();
+    assert.deepEqual(readdirSync(join(server.base, "input")), []);
+    const form = new FormData();
+    form.append("image", new Blob([content]), "cut.png");
+    assert.equal((await fetch(`${server.url}/upload/image`, { method: "POST", body: form })).status, 200);
+    assert.equal(statSync(join(server.base, "input/cut.png")).size, content.length);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("no prompt makes a program here fetch a URL", async () => {
+  let asked = 0;
+  const elsewhere = createServer((_, response) => { ++asked; response.end(); });
+  await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
+  const server = await Server.start();
+  try {
+    const url = `http://127.0.0.1:${elsewhere.address().port}/a.png`;
+    const save = (from) => ({ class_type: "SaveImage", inputs: { images: [from, 0], filename_prefix: "x" } });
+    for (const [type, input] of [["LoadImage", "image"], ["LoadImageMask", "image"], ["CheckpointLoaderSimple", "ckpt_name"], ["VAELoader", "vae_name"]]) {
+      const prompt = { 1: { class_type: type, inputs: { [input]: url, channel: "red" } }, 2: save("1") };
+      assert.equal((await fetch(`${server.url}/prompt`, { method: "POST", body: JSON.stringify({ prompt }) })).status, 400, type);
+    }
+    for (const path of [`/view?filename=${encodeURIComponent(url)}`, `/view_metadata/checkpoints?filename=${encodeURIComponent(url)}`, `/userdata/${encodeURIComponent(url)}`])
+      assert.ok((await fetch(server.url + path)).status >= 400, path);
+    assert.equal(asked, 0);
+  } finally {
+    await server.stop();
+    elsewhere.close();
   }
 });

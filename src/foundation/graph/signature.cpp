@@ -88,6 +88,10 @@ std::optional<Signature> sign(SignatureParts parts) {
     encoder.byte('I');
     encoder.text(*parts.id);
   }
+  if (parts.user) {
+    encoder.byte('U');
+    encoder.text(*parts.user);
+  }
   if (parts.change) {
     encoder.byte('C');
     if (!encoder.value(*parts.change)) return {};

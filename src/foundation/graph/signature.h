@@ -33,9 +33,10 @@ struct SignatureInput {
 
 struct SignatureParts {
   std::string_view class_type = {};
-  std::optional<std::string_view> id = {};  ///< set when equal nodes must not share a result
-  const Json* change = nullptr;             ///< what the change probe answered
-  std::vector<SignatureInput> inputs = {};  ///< in any order; sorted by name inside
+  std::optional<std::string_view> id = {};    ///< set when equal nodes must not share a result
+  std::optional<std::string_view> user = {};  ///< set when users must not share a result
+  const Json* change = nullptr;               ///< what the change probe answered
+  std::vector<SignatureInput> inputs = {};    ///< in any order; sorted by name inside
 };
 
 /// The signature of one node. Nothing when a value in it equals nothing, not even itself (a NaN).

@@ -35,7 +35,7 @@ TEST(Sign, DoesNotSeeTheOrderOfInputs) {
   EXPECT_EQ(a, b);
 }
 
-TEST(Sign, SeesSourceSlotClassIdAndChange) {
+TEST(Sign, SeesSourceSlotClassIdUserAndChange) {
   const Signature source{1, 2};
   const auto base = sign({.class_type = "A", .inputs = {{.name = "x", .source = source}}});
   EXPECT_NE(base, sign({.class_type = "B", .inputs = {{.name = "x", .source = source}}}));
@@ -44,6 +44,8 @@ TEST(Sign, SeesSourceSlotClassIdAndChange) {
   EXPECT_NE(base, sign({.class_type = "A", .inputs = {{.name = "x", .source = {1, 3}}}}));
   EXPECT_NE(base,
             sign({.class_type = "A", .id = "7", .inputs = {{.name = "x", .source = source}}}));
+  EXPECT_NE(base,
+            sign({.class_type = "A", .user = "ann", .inputs = {{.name = "x", .source = source}}}));
   const Json change = "v2";
   EXPECT_NE(
       base,

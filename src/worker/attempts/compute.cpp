@@ -98,6 +98,7 @@ void Compute::run(Job job) {
       .outputs = std::move(go.outputs),
       .extra_data = with_secrets(std::move(go.extra_data), go.secrets),
       .client_id = go.client_id,
+      .user = user_of(go.owner),
       .preview_method = parts_.preview_method,
       .cancellation = job.cancellation,
       .publisher = &publisher};

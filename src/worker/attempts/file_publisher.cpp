@@ -21,8 +21,6 @@ paths::Area area_of(PublishRequest::Root root) {
   return root == PublishRequest::Root::output ? paths::Area::output : paths::Area::temp;
 }
 
-std::string user_of(const std::string& owner) { return owner.empty() ? "default" : owner; }
-
 std::tm local_time(const Clock& clock) {
   const std::time_t seconds = static_cast<std::time_t>(clock.wall().count() / 1000);
   std::tm time{};
@@ -37,6 +35,8 @@ engine::PublishedFile described(const paths::ClientPath& path, PublishRequest::R
 }
 
 }  // namespace
+
+std::string user_of(const std::string& owner) { return owner.empty() ? "default" : owner; }
 
 FilePublisher::FilePublisher(Parts parts, std::string prompt_id, std::string owner)
     : parts_{std::move(parts)}, prompt_id_{std::move(prompt_id)}, user_{user_of(owner)} {}

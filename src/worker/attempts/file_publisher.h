@@ -15,6 +15,9 @@
 
 namespace comfy::attempts {
 
+/// The name of the folders of a prompt's owner; nobody in particular is "default".
+std::string user_of(const std::string& owner);
+
 /// Puts one attempt's files where they belong: never half, never over somebody else's, and under
 /// the names that an earlier attempt of the same prompt gave them.
 class FilePublisher final : public engine::Publisher {

@@ -54,6 +54,7 @@ struct ContextParts {
   std::string prompt_id = {}, node_id = {};
   std::size_t list_index = 0;
   std::string client_id = {};
+  std::string user = "default";
   const Json* prompt = nullptr;
   const Json* extra_data = nullptr;
   const DynamicPrompt* dynamic_prompt = nullptr;
@@ -74,6 +75,8 @@ class Context {
   const std::string& prompt_id() const { return parts_.prompt_id; }
   const std::string& node_id() const { return parts_.node_id; }
   const std::string& client_id() const { return parts_.client_id; }
+  /// Whose prompt this is: the name of that user's folders, "default" where there are no users.
+  const std::string& user() const { return parts_.user; }
   /// Which element of its lists this call computes, from 0.
   std::size_t list_index() const { return parts_.list_index; }
 

@@ -25,6 +25,7 @@ struct Execution {
   std::vector<std::string> outputs = {};  ///< the output nodes to run, in their order
   Json extra_data = Json::Object{};
   std::string client_id = {};
+  std::string user = "default";  ///< whose input files it reads
   /// "none", "latent2rgb", "taesd" or "auto"; extra_data.preview_method goes before it.
   std::string preview_method = {};
   /// Stops the prompt. A prompt that fails raises it itself, for asynchronous nodes that still run.

@@ -142,6 +142,17 @@ TEST(Executor, KeepsResultsAsLongAsThereIsMemory) {
   EXPECT_EQ(bench.sink.order(), "1 2 3");
 }
 
+TEST(Executor, PublishesAnewForAnotherUserWhatItNeedNotComputeAnew) {
+  Bench bench{testing_registry()};
+  bench.execution.user = "ann";
+  bench.run(kChain);
+  bench.execution.user = "bob";
+  bench.run(kChain);
+  EXPECT_EQ(bench.sink.order(), "3");
+  bench.run(kChain);
+  EXPECT_EQ(bench.sink.order(), "");
+}
+
 TEST(Executor, ForgetsEverythingWhenReset) {
   Bench bench{testing_registry()};
   const ExecutionResult first = bench.run(kChain);

@@ -45,7 +45,7 @@ PromptRun::PromptRun(ExecutorState& state, const Execution& execution, EventSink
       prompt_{execution.prompt, state.registry},
       board_{prompt_, execution.prompt_id, sink, *state.options.clock,
              state.options.progress_interval},
-      book_{prompt_, [this](NodeIndex node) { return change_value(node); },
+      book_{prompt_, execution.user, [this](NodeIndex node) { return change_value(node); },
             state.options.random->next()},
       schedule_{prompt_, [this](NodeIndex node) { return outputs_of(node) != nullptr; }} {}
 
@@ -328,6 +328,7 @@ std::unique_ptr<Context> PromptRun::make_context(NodeIndex node, std::size_t lis
                                                 .node_id = prompt_[node].id,
                                                 .list_index = list_index,
                                                 .client_id = execution_.client_id,
+                                                .user = execution_.user,
                                                 .prompt = &execution_.prompt,
                                                 .extra_data = &execution_.extra_data,
                                                 .dynamic_prompt = &prompt_,
@@ -349,6 +350,7 @@ std::optional<Json> PromptRun::change_value(NodeIndex node) {
     const CallArguments arguments{at, literals, 0};
     Context context{ContextParts{.prompt_id = execution_.prompt_id,
                                  .node_id = at.id,
+                                 .user = execution_.user,
                                  .cancellation = execution_.cancellation,
                                  .services = state_.services}};
     return at.type->fingerprint(arguments.get(), context);

@@ -9,8 +9,12 @@ namespace {
 const Json kNull;
 }  // namespace
 
-SignatureBook::SignatureBook(const DynamicPrompt& prompt, Change change, std::uint64_t unique_from)
-    : prompt_{prompt}, change_{std::move(change)}, unique_from_{unique_from} {}
+SignatureBook::SignatureBook(const DynamicPrompt& prompt, std::string user, Change change,
+                             std::uint64_t unique_from)
+    : prompt_{prompt},
+      user_{std::move(user)},
+      change_{std::move(change)},
+      unique_from_{unique_from} {}
 
 const graph::Signature& SignatureBook::signature(NodeIndex root) {
   std::vector<std::pair<NodeIndex, std::size_t>> stack;  // node, input to look at next
@@ -39,6 +43,7 @@ void SignatureBook::sign(NodeIndex index) {
   const PromptNode& node = prompt_[index];
   graph::SignatureParts parts{.class_type = node.class_type};
   if (node.type && node.definition().id_matters()) parts.id = node.id;
+  if (node.type && node.definition().output_node) parts.user = user_;
   const std::optional<Json> change = change_(index);
   if (change) parts.change = &*change;
   bool equals_something = true;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace comfy::engine {
@@ -15,8 +16,11 @@ class SignatureBook {
  public:
   /// `change` gives the change value of a node that has one; a NaN makes it equal to nothing.
   using Change = std::function<std::optional<Json>(NodeIndex)>;
-  /// `unique_from` begins a series of signatures that nothing else has.
-  SignatureBook(const DynamicPrompt& prompt, Change change, std::uint64_t unique_from);
+  /// `user` belongs to the signatures of output nodes: what they have published lies in that
+  /// user's folders and is nobody else's result. `unique_from` begins a series of signatures that
+  /// nothing else has.
+  SignatureBook(const DynamicPrompt& prompt, std::string user, Change change,
+                std::uint64_t unique_from);
 
   const graph::Signature& signature(NodeIndex node);
   const CacheKey& key(NodeIndex node);
@@ -27,6 +31,7 @@ class SignatureBook {
   graph::Signature unique() { return {unique_from_, ++unique_count_}; }
 
   const DynamicPrompt& prompt_;
+  std::string user_;
   Change change_;
   std::uint64_t unique_from_, unique_count_ = 0;
   struct Page {

@@ -22,7 +22,9 @@ using engine::node;
 constexpr std::size_t kLargestPicture = std::size_t{2} << 30;
 
 std::string read_input(const std::string& name, Context& context) {
-  return paths::read_all(context.services().folders.open_annotated(name), kLargestPicture);
+  return paths::read_all(
+      context.services().folders.open_annotated(name, paths::Area::input, context.user()),
+      kLargestPicture);
 }
 
 std::string content_hash(const std::string& name, Context& context) {
