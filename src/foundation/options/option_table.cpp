@@ -27,7 +27,7 @@ const Row kRows[] = {
     {.flag = "auto-launch", .member = &Options::auto_launch, .standing = outstanding, .help = "Opens the page in a browser after the start."},
     {.flag = "disable-auto-launch", .member = &Options::disable_auto_launch, .standing = works, .help = "Does not open a browser."},
     {.flag = "dont-print-server", .member = &Options::dont_print_server, .standing = works, .help = "Prints no address at the start."},
-    {.flag = "multi-user", .member = &Options::multi_user, .standing = works, .help = "Keeps settings and workflows apart for each user."},
+    {.flag = "multi-user", .member = &Options::multi_user, .standing = works, .help = "Keeps settings, workflows and pictures apart for each user."},
     {.flag = "allowed-host", .member = &Options::allowed_host, .standing = works, .help = "A host name to answer to besides this machine's own; \".example.org\" with its subdomains; repeatable."},
     {.flag = "allowed-origin", .member = &Options::allowed_origin, .standing = works, .help = "An origin whose pages may use this server, such as https://example.org; repeatable."},
     {.flag = "trusted-proxy", .member = &Options::trusted_proxy, .standing = works, .help = "An address or network (10.0.0.0/8) whose X-Forwarded headers are believed; repeatable."},
