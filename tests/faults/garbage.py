@@ -11,8 +11,9 @@ from programs import Folder, wait_until
 from promises import Client, Journal, Verdict, guard
 from sites import MANY
 
+# All but pause and shutdown: whoever may write into a worker's queue is obeyed, which permissions are there to prevent.
 OURS = ("hello", "need", "catalogue", "job", "claim", "go", "drop", "wait", "renew", "renewed", "event", "preview", "finish", "finished",
-        "release", "cancel", "free", "pause", "shutdown", "snapshot", "validate", "verdict", "ping", "pong")
+        "release", "cancel", "free", "resume", "snapshot", "validate", "verdict", "ping", "pong")
 
 
 class Payload:
