@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory and descriptors of server and worker over many prompts: the slope after the first hundred, per thousand prompts.
+"""Memory and descriptors of server and worker over many prompts: the slope after the first thousand, per thousand prompts.
+
+The first thousand fill SQLite's page cache: 2 MB that the server takes once.
 
 usage: soak.py [PROMPTS]
 """
@@ -10,6 +12,8 @@ import sys
 import time
 
 from serving import Running, line
+
+WARM = 1_000
 
 
 def prompt(number):
@@ -37,7 +41,7 @@ def slope(samples):
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_100
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     with Running() as server:
         server.ready()
         worker = worker_of(server)
@@ -46,7 +50,7 @@ def main():
             prompt_id = server.fetch("/prompt", prompt(number))["prompt_id"]
             while not server.fetch(f"/history/{prompt_id}"):
                 time.sleep(0.002)
-            if number < 100 or number % 20:
+            if number < WARM or number % 20:
                 continue
             seen["server_mb"].append((number, server.memory()))
             seen["worker_mb"].append((number, resident(worker)))
