@@ -5,6 +5,8 @@
 #include "foundation/base/json.h"
 #include "foundation/media/convert.h"
 #include "foundation/media/decode.h"
+#include "foundation/media/encode_animation.h"
+#include "foundation/media/exif_write.h"
 #include "foundation/media/metadata.h"
 #include "foundation/media/png_chunks.h"
 #include "foundation/media/recorded.h"
@@ -195,6 +197,77 @@ TEST(ToGrey, WeighsColoursAsItu601Does) {
   Picture picture = Picture::make(Mode::rgb, 3, 1);
   picture.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255};
   EXPECT_EQ(to_grey(picture).pixels, (std::vector<std::uint8_t>{76, 150, 29}));
+}
+
+std::vector<Picture> moving(int frames) {
+  std::vector<Picture> pictures(static_cast<std::size_t>(frames), gradient(Mode::rgb, 16, 12));
+  for (int i = 0; i < frames; ++i) pictures[static_cast<std::size_t>(i)].row(i)[0] = 255;
+  return pictures;
+}
+
+/// The compressed pixels of a still picture.
+std::string packed_pixels(const Picture& picture) {
+  const std::string file = encode_png(picture);
+  std::string pixels;
+  PngChunks chunks{file};
+  while (const auto chunk = chunks.next())
+    if (chunk->type == "IDAT") pixels += chunk->data;
+  return pixels;
+}
+
+TEST(EncodeApng, HoldsEveryFrameAndTheTextsBehindThem) {
+  const std::vector<Picture> frames = moving(3);
+  const std::string file = encode_apng(frames, {.milliseconds = 166, .texts = {{"prompt", "{}"}}});
+  EXPECT_EQ(decode(file).frames.at(0).pixels, frames[0].pixels);
+  std::string types;
+  std::size_t frame = 1;
+  PngChunks chunks{file};
+  while (const auto chunk = chunks.next()) {
+    types += std::string{chunk->type} + " ";
+    if (chunk->type == "fdAT") {
+      EXPECT_EQ(chunk->data.substr(4), packed_pixels(frames[frame++]));
+    }
+  }
+  EXPECT_EQ(types, "IHDR acTL fcTL IDAT fcTL fdAT fcTL fdAT comf IEND ");
+  EXPECT_EQ(read_metadata(file), (std::vector<TextEntry>{{"prompt", "{}"}}));
+}
+
+TEST(EncodeApng, IsAPlainPngOfASingleFrame) {
+  const std::vector<Picture> frames = moving(1);
+  const std::string file = encode_apng(frames);
+  EXPECT_EQ(file.find("acTL"), std::string::npos);
+  EXPECT_EQ(decode(file).frames.at(0).pixels, frames[0].pixels);
+}
+
+TEST(EncodeApng, RefusesNoneAndFramesThatDiffer) {
+  EXPECT_THROW(encode_apng({}), Error);
+  EXPECT_THROW(encode_apng(std::vector{noise(Mode::rgb, 4, 4), noise(Mode::rgb, 5, 4)}), Error);
+}
+
+TEST(EncodeWebpAnimation, ReturnsEveryFrameOfALosslessOne) {
+  const std::vector<Picture> frames = moving(3);
+  const std::string file = encode_webp_animation(frames, {.milliseconds = 166});
+  const PictureFile again = decode(file);
+  ASSERT_EQ(again.frames.size(), 3U);
+  for (std::size_t i = 0; i < frames.size(); ++i)
+    EXPECT_EQ(to_rgb(again.frames[i]).pixels, frames[i].pixels) << i;
+}
+
+TEST(EncodeWebpAnimation, KeepsTheWorkflowAsTheCamerasModelAndMaker) {
+  const std::vector<TextEntry> texts{{"prompt", R"({"1": {}})"}, {"workflow", "{}"}};
+  const std::string file = encode_webp_animation(moving(2), {.texts = texts});
+  EXPECT_EQ(read_metadata(file), (std::vector{texts[1], texts[0]}));  // in order of their tags
+  EXPECT_THROW(encode_webp_animation({}), Error);
+}
+
+TEST(ExifBlock, IsReadBackAsItWasWritten) {
+  const std::vector<ExifText> texts{{0x010F, "ab"}, {0x0110, "odd"}, {0x0111, "a longer one"}};
+  const std::vector<ExifText> again = exif_texts(exif_block(texts));
+  ASSERT_EQ(again.size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(again[i].tag, texts[i].tag);
+    EXPECT_EQ(again[i].text, texts[i].text);
+  }
 }
 
 }  // namespace
