@@ -3,6 +3,7 @@
 #include "golden/network_areas.h"
 #include "golden/recorded_hooks.h"
 #include "inference/checkpoint/source.h"
+#include "inference/models/block_patches.h"
 #include "inference/models/unet/unet.h"
 #include "inference/tensor/ops.h"
 
@@ -65,12 +66,27 @@ BlockHooks hooks_of(const Json& info, const Config& config) {
   const std::string node = info.string_or("node", "");
   if (node.empty()) return {};
   const Json& params = info.at("node_params");
+  const Json* seed = info.find("torch_manual_seed");
+  const auto generator = std::make_shared<tensor::Generator>(
+      seed != nullptr && seed->is_integer() ? seed->as_uint() : 0);
   if (node == "FreeU" || node == "FreeU_V2") {
-    return recorded::freeu(params, config.model_channels, node == "FreeU_V2");
+    return models::freeu(
+        {.b1 = params.double_or("b1", 0),
+         .b2 = params.double_or("b2", 0),
+         .s1 = params.double_or("s1", 0),
+         .s2 = params.double_or("s2", 0)},
+        config.model_channels,
+        node == "FreeU" ? models::FreeUVersion::first : models::FreeUVersion::second);
   }
-  const std::uint64_t seed = info.at("torch_manual_seed").as_uint();
-  if (node == "HyperTile") return recorded::hypertile(params, seed);
-  if (node == "TomePatchModel") return recorded::tome(params, seed);
+  if (node == "HyperTile") {
+    return models::hypertile({.tile_size = params.int_or("tile_size", 256),
+                              .swap_size = params.int_or("swap_size", 2),
+                              .max_depth = params.int_or("max_depth", 0),
+                              .scale_depth = params.bool_or("scale_depth", false)},
+                             generator);
+  }
+  if (node == "TomePatchModel")
+    return models::token_merging(params.double_or("ratio", 0), generator);
   throw Error(Error::Kind::unsupported, "golden case with the node " + node);
 }
 

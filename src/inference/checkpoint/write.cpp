@@ -4,6 +4,7 @@
 #include "foundation/base/file_descriptor.h"
 #include "foundation/formats/safetensors.h"
 #include "inference/checkpoint/elements.h"
+#include "inference/checkpoint/safetensors_bytes.h"
 #include "inference/checkpoint/source.h"
 #include "inference/tensor/ops.h"
 
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace comfy::checkpoint {
 namespace {
@@ -76,19 +78,20 @@ formats::ElementType element(const std::string& name, const Tensor& tensor) {
                           c10::toString(tensor.scalar_type())));
 }
 
-}  // namespace
+struct Packed {
+  std::string front;  ///< length and header
+  NamedTensors tensors;
+};
 
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                       const Metadata& metadata) {
+Packed packed(NamedTensors tensors, const Metadata& metadata) {
   // Large types first, then by name, as the format's own library does: all data lies aligned.
-  NamedTensors in_order = tensors;
-  std::sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
+  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
     const auto type_a = element(a.first, a.second), type_b = element(b.first, b.second);
     return type_a != type_b ? type_a > type_b : a.first < b.first;
   });
   formats::TensorTable table{.tensors = {}, .metadata = metadata};
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : in_order) {
+  for (const auto& [name, tensor] : tensors) {
     table.tensors.push_back({.name = name,
                              .type = element(name, tensor),
                              .shape = tensor.sizes().vec(),
@@ -96,14 +99,50 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
                              .bytes = tensor.nbytes()});
     offset += tensor.nbytes();
   }
+  return {formats::safetensors_front(table), std::move(tensors)};
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                       const Metadata& metadata) {
+  const Packed contents = packed(tensors, metadata);
   TemporaryFile file{path};
-  const std::string front = formats::safetensors_front(table);
-  file.write(front.data(), front.size());
-  for (const auto& [name, tensor] : in_order) {
+  file.write(contents.front.data(), contents.front.size());
+  for (const auto& [name, tensor] : contents.tensors) {
     const Tensor plain = tensor.cpu().contiguous();
     file.write(plain.const_data_ptr(), plain.nbytes());
   }
   file.keep();
+}
+
+std::string safetensors_bytes(const NamedTensors& tensors, const Metadata& metadata) {
+  const Packed contents = packed(tensors, metadata);
+  std::string file = contents.front;
+  for (const auto& [name, tensor] : contents.tensors) {
+    const Tensor plain = tensor.cpu().contiguous();
+    if (plain.nbytes() > 0)
+      file.append(static_cast<const char*>(plain.const_data_ptr()), plain.nbytes());
+  }
+  return file;
+}
+
+LoadedTensors tensors_of_safetensors(std::string_view file) {
+  const std::span<const std::byte> bytes = std::as_bytes(std::span{file});
+  const formats::TensorTable table = formats::read_safetensors(bytes);
+  LoadedTensors loaded{.tensors = {}, .metadata = table.metadata};
+  for (const formats::TensorEntry& entry : table.tensors) {
+    const auto dtype = dtype_of(entry.type);
+    if (!dtype)
+      throw Error(Error::Kind::unsupported,
+                  fmt::format("unsupported: tensor \"{}\" of type {}", entry.name,
+                              formats::element_name(entry.type)));
+    const Tensor tensor = at::empty(entry.shape, at::TensorOptions{}.dtype(*dtype));
+    if (entry.bytes > 0)
+      std::memcpy(tensor.mutable_data_ptr(), bytes.data() + entry.offset, entry.bytes);
+    loaded.tensors.emplace_back(entry.name, tensor);
+  }
+  return loaded;
 }
 
 }  // namespace comfy::checkpoint

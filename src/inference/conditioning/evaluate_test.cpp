@@ -141,9 +141,51 @@ class Guiding : public Evaluate {
   sampling::Denoiser denoiser(double cfg, const GuidanceOptions& options = {}) {
     model_ = model_.with_guidance(std::make_shared<GuidanceOptions>(options), "test");
     return guided_denoiser(Evaluator{{model_, network_}, sampling_},
-                           resolved({{text(3)}, {text(1)}}), cfg);
+                           {.sides = resolved({{text(3)}, {text(1)}}), .cfg = cfg});
+  }
+
+  /// The guided number where positive, negative and third list say these.
+  double guided_by_three(const std::vector<double>& says, double cfg, const ThirdSide& third) {
+    const auto one = [](double word) { return Conditioning{text(word)}; };
+    const auto sides = resolved({one(says[0]), one(says[1]), one(says[2])});
+    const sampling::Denoiser denoiser = guided_denoiser(
+        Evaluator{{model_, network_}, sampling_}, {.sides = sides, .cfg = cfg, .third = third});
+    return at_place(denoiser(x_, 1.0), 0, 0);
   }
 };
+
+TEST_F(Guiding, AddsTwoGuidancesBetweenThreeLists) {
+  const ThirdSide third{.way = ThirdSide::Way::between, .scale = 3.0};
+  EXPECT_FLOAT_EQ(guided_by_three({5, 1, 2}, 4.0, third), 1 + 4 * (2 - 1) + 3 * (5 - 2));
+}
+
+TEST_F(Guiding, LeavesOutListsThatWouldNotCount) {
+  const ThirdSide third{.way = ThirdSide::Way::between, .scale = 1.0};
+  EXPECT_FLOAT_EQ(guided_by_three({5, 1, 2}, 1.0, third), 5);
+  EXPECT_EQ(network_->calls[0].x.size(0), 1);
+}
+
+TEST_F(Guiding, NestsOneGuidanceInAnother) {
+  const ThirdSide third{.way = ThirdSide::Way::nested, .scale = 3.0};
+  EXPECT_FLOAT_EQ(guided_by_three({5, 1, 2}, 4.0, third), 1 + 4 * (2 + 3 * (5 - 2) - 1));
+}
+
+TEST_F(Guiding, DropsWhatIsAlongThePositiveSideFromTheNegativeOne) {
+  const ThirdSide third{.way = ThirdSide::Way::perpendicular, .scale = 1.0};
+  // Everything here is parallel, so nothing of the negative side is left.
+  EXPECT_FLOAT_EQ(guided_by_three({5, 1, 2}, 4.0, third), 2 + 4 * (5 - 2));
+}
+
+TEST_F(Guiding, RunsFurtherListsForTheFunctionsAroundIt) {
+  const Conditioning further{text(7)};
+  GuidanceOptions options{.extra_lists = {further}};
+  options.cfg_function = [](const GuidanceStep& step) { return step.evaluate_extra(0, step.x); };
+  model_ = model_.with_guidance(std::make_shared<GuidanceOptions>(options), "test");
+  const auto guide = guided_denoiser(
+      Evaluator{{model_, network_}, sampling_},
+      {.sides = resolved({{text(3)}, {text(1)}}), .extra = resolved({further}), .cfg = 2.0});
+  EXPECT_FLOAT_EQ(at_place(guide(x_, 1.0), 0, 0), 7);
+}
 
 TEST_F(Guiding, GoesFromTheNegativePastThePositive) {
   EXPECT_FLOAT_EQ(at_place(denoiser(2.0)(x_, 1.0), 0, 0), 1 + 2 * (3 - 1));

@@ -34,6 +34,18 @@ Tensor fixed_channels(const SampledModel& model, const Tensor& latent) {
   return sampling::fix_empty_latent_channels(latent, format.channels, format.dimensions);
 }
 
+GuideLists lists_of(const models::Model& model, const sampling::ModelSampling& sampling,
+                    const Guide& guide, const RunShape& shape) {
+  std::vector<Conditioning> sides{guide.positive, guide.negative};
+  if (guide.third) sides.push_back(guide.third_list);
+  GuideLists lists{
+      .sides = resolve(model, sampling, sides, shape), .cfg = guide.cfg, .third = guide.third};
+  if (const auto& options = model.guidance())
+    for (const Conditioning& extra : options->extra_lists)
+      lists.extra.push_back(resolve(model, sampling, {{}, extra}, shape)[1]);
+  return lists;
+}
+
 bool is_empty(const Tensor& latent) { return latent.count_nonzero().item<std::int64_t>() == 0; }
 
 }  // namespace
@@ -54,9 +66,8 @@ Tensor sample_custom(const SampledModel& model, const Guide& guide, const StartL
     shape.denoise_mask = mask_like_latent(start.noise_mask, shape.latent);
 
   const sampling::ModelSampling sampling{model.model.sampling()};
-  auto lists = resolve(model.model, sampling, {guide.positive, guide.negative}, shape);
   const sampling::Denoiser denoiser =
-      guided_denoiser(Evaluator{model, sampling}, std::move(lists), guide.cfg);
+      guided_denoiser(Evaluator{model, sampling}, lists_of(model.model, sampling, guide, shape));
   sampling::SamplerContext context{.seed = run.seed, .generator = run.generator};
   const std::size_t total = run.sigmas.size() - 1;
   if (on_step) {
@@ -65,7 +76,10 @@ Tensor sample_custom(const SampledModel& model, const Guide& guide, const StartL
     };
   }
   sampling::Inpaint inpaint{.mask = shape.denoise_mask};
-  if (const auto& options = model.model.guidance()) inpaint.mask_function = options->mask_function;
+  if (const auto& options = model.model.guidance()) {
+    inpaint.mask_function = options->mask_function;
+    for (const auto& begin : options->on_start) begin(context.generator);
+  }
   const Tensor result = sampling::run_sampler(run.sampler, denoiser,
                                               {.sigmas = std::move(run.sigmas),
                                                .noise = run.noise.to(latent.options()),

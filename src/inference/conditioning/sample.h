@@ -30,6 +30,8 @@ struct Guide {
   Conditioning positive;
   Conditioning negative = {};
   double cfg = 1.0;
+  std::optional<ThirdSide> third = {};  ///< how third_list takes part
+  Conditioning third_list = {};
 };
 
 /// A latent to start from, in the autoencoder's scaling.

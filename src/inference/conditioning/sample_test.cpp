@@ -90,8 +90,8 @@ TEST_F(Sample, KeepsTheLatentWhereTheMaskIsZero) {
 TEST_F(Sample, ChangesTheMaskFromStepToStepWhenAModelAsks) {
   int asked = 0;
   GuidanceOptions options;
-  options.mask_function = [&](const Tensor& mask, double, const sampling::Sigmas& sigmas) {
-    EXPECT_EQ(sigmas.size(), 5U);
+  options.mask_function = [&](const Tensor& mask, const sampling::MaskMoment& moment) {
+    EXPECT_EQ(moment.sigmas.size(), 5U);
     ++asked;
     return at::zeros_like(mask);
   };

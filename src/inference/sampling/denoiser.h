@@ -32,9 +32,15 @@ struct Denoiser {
   }
 };
 
-/// Changes the mask from step to step (differential diffusion). Gets the mask, the sigma at hand
-/// and all sigmas of the run.
-using MaskFunction = std::function<Tensor(const Tensor& mask, double sigma, const Sigmas& sigmas)>;
+/// Where a run is: the sigma at hand, all sigmas of the run, and what they mean to the network.
+struct MaskMoment {
+  double sigma = 0.0;
+  const Sigmas& sigmas;
+  const ModelSampling& sampling;
+};
+
+/// Changes the mask from step to step (differential diffusion).
+using MaskFunction = std::function<Tensor(const Tensor& mask, const MaskMoment& moment)>;
 
 /// What of a latent is kept while the rest is painted anew.
 struct Inpaint {

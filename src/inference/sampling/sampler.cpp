@@ -44,8 +44,9 @@ Denoiser with_inpaint(Denoiser denoiser, Inpaint inpaint, Sigmas sigmas) {
   wrapped.evaluate = [inner = std::move(denoiser), inpaint = std::move(inpaint),
                       sigmas = std::move(sigmas)](const Tensor& x, double sigma,
                                                   Guidance guidance) {
-    const Tensor mask =
-        inpaint.mask_function ? inpaint.mask_function(inpaint.mask, sigma, sigmas) : inpaint.mask;
+    const Tensor mask = inpaint.mask_function
+                            ? inpaint.mask_function(inpaint.mask, {sigma, sigmas, inner.sampling})
+                            : inpaint.mask;
     const Tensor kept = 1.0 - mask;
     const Tensor noised = inpaint.noised_latent
                               ? inpaint.noised_latent(sigma, inpaint.noise, inpaint.latent)
