@@ -20,11 +20,15 @@ std::optional<Outcome> run_full(const std::filesystem::path& file) {
   return outcome ? outcome : run_full_sampling(file, full_size_checkpoint().value());
 }
 
+std::optional<Outcome> run_schedules_or_nodes(const std::filesystem::path& file) {
+  return file.stem() == "nodes" ? run_sigma_nodes(file) : run_schedules(file);
+}
+
 constexpr Area kAreas[] = {
     {"clip", run_clip},         {"e2e", run_e2e},
     {"image_io", run_image_io}, {"lora", run_lora, true},
     {"nodes", run_nodes},       {"noise", run_noise},
-    {"samplers", run_samplers}, {"schedules", run_schedules},
+    {"samplers", run_samplers}, {"schedules", run_schedules_or_nodes},
     {"sd15_full", run_full},    {"tokenizer", run_tokenizer},
     {"unet", run_unet},         {"vae", run_vae_or_node},
 };

@@ -3,11 +3,14 @@
 
 #include "foundation/base/error.h"
 #include "foundation/paths/folders.h"
+#include "golden/recorded_sampling.h"
 #include "inference/residency/residency.h"
 #include "inference/tensor/ops.h"
 #include "worker/engine/node.h"
 #include "worker/nodes/all.h"
+#include "worker/nodes/audio/audio.h"
 #include "worker/nodes/ports.h"
+#include "worker/nodes/sampling/custom_ports.h"
 #include "worker/nodes/services.h"
 
 #include <fmt/format.h>
@@ -30,6 +33,7 @@ struct GoldenInput {
   struct In {
     std::string name;
     std::string type;
+    std::int64_t sample_rate = 0;  ///< of an AUDIO
   };
   struct Out {
     engine::Any value;
@@ -38,14 +42,39 @@ struct GoldenInput {
     return node<GoldenInput>("GoldenInput", "testing")
         .in("name", &In::name)
         .in("type", &In::type)
+        .optional_in("sample_rate", &In::sample_rate)
         .out(&Out::value);
   }
   static Out run(const In& in) {
     const std::string key = "input." + in.name;
     if (in.type == "IMAGE") return {Value::of(nodes::Image{(*scene.recorded)[key]})};
     if (in.type == "MASK") return {Value::of(nodes::Mask{(*scene.recorded)[key]})};
+    if (in.type == "AUDIO")
+      return {Value::of(nodes::Audio{(*scene.recorded)[key], in.sample_rate})};
+    if (in.type == "SIGMAS")
+      return {Value::of(nodes::SigmaList{as_sigmas((*scene.recorded)[key])})};
     if (in.type == "LATENT") return {Value::of(nodes::Latent{.samples = (*scene.recorded)[key]})};
     throw Error(Error::Kind::unsupported, "GoldenInput of type " + in.type);
+  }
+};
+
+/// A model with one of the parameterizations that schedules were recorded for.
+struct GoldenSampling {
+  struct In {
+    nodes::Model model;
+    std::string parameterization;
+  };
+  struct Out {
+    nodes::Model model;
+  };
+  static auto spec() {
+    return node<GoldenSampling>("GoldenSampling", "testing")
+        .in("model", &In::model)
+        .in("parameterization", &In::parameterization)
+        .out(&Out::model);
+  }
+  static Out run(const In& in) {
+    return {in.model.with_sampling(recorded_parameterizations().at(in.parameterization))};
   }
 };
 
@@ -86,6 +115,7 @@ const engine::Registry& registry() {
     nodes::register_all_nodes(made);
     made.add<GoldenInput>();
     made.add<GoldenOutput>();
+    made.add<GoldenSampling>();
     return made;
   }();
   return all;
@@ -122,6 +152,10 @@ Outcome Played::failure() const {
   if (message.find("unsupported") != std::string::npos) return Outcome::not_yet(message);
   return Outcome::failed(fmt::format("node {} ({}): {}", last.string_or("node_id", "?"),
                                      last.string_or("node_type", "?"), message));
+}
+
+const engine::NodeType* find_class(const std::string& class_type) {
+  return registry().find(class_type);
 }
 
 std::optional<std::string> missing_class(const Json& workflow) {

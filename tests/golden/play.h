@@ -3,6 +3,7 @@
 
 #include "golden/area.h"
 #include "worker/engine/executor.h"
+#include "worker/engine/node_type.h"
 #include "worker/engine/value.h"
 
 #include <map>
@@ -35,6 +36,9 @@ struct Stage {
 Played play_prompt(const Case& recorded, const Json& prompt, const Stage& stage);
 
 /// The first node class of a workflow that this build does not have.
+/// Null when there is no such class.
+const engine::NodeType* find_class(const std::string& class_type);
+
 std::optional<std::string> missing_class(const Json& workflow);
 
 /// Whether the output that a link names is a list, each element of it a value of its own.

@@ -7,6 +7,7 @@
 // this build does not offer yet is counted apart. Exit status 0 only when every case passed; with
 // --delivered when no case failed.
 #include "foundation/base/error.h"
+#include "foundation/base/log.h"
 #include "golden/area.h"
 #include "inference/tensor/ops.h"
 
@@ -110,6 +111,8 @@ Totals run_area(const fs::path& folder, const Arguments& arguments) {
 int main(int argc, char** argv) {
   const c10::InferenceMode no_gradients;
   const Arguments arguments = parse(argc, argv);
+  // Cases with LoRAs of other models warn once a tensor.
+  if (!arguments.verbose) comfy::set_log_level(comfy::LogLevel::error);
   if (!fs::is_directory(arguments.folder)) {
     fmt::print(stderr, "expected a folder of recorded cases, found none at \"{}\"\n",
                arguments.folder.string());

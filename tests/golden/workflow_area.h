@@ -8,6 +8,8 @@ namespace comfy::golden {
 /// Runs a case that is a workflow through engine and nodes, as the worker would, and compares every
 /// recorded output.
 std::optional<Outcome> run_e2e(const std::filesystem::path& file);
+/// The calls of scheduler and sigma nodes that one case of the schedules area holds.
+std::optional<Outcome> run_sigma_nodes(const std::filesystem::path& file);
 std::optional<Outcome> run_nodes(const std::filesystem::path& file);
 /// A case of the area vae that the node VAEEncodeForInpaint made.
 std::optional<Outcome> run_inpaint_encoding(const std::filesystem::path& file);

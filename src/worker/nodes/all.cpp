@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "worker/nodes/all.h"
 
+#include "worker/nodes/audio/register.h"
 #include "worker/nodes/conditioning/register.h"
 #include "worker/nodes/image/register.h"
 #include "worker/nodes/latent/register.h"
 #include "worker/nodes/loaders/register.h"
 #include "worker/nodes/mask/register.h"
+#include "worker/nodes/model_patches/register.h"
 #include "worker/nodes/sampling/register.h"
 #include "worker/nodes/text/register.h"
 
@@ -39,6 +41,26 @@ void register_all_nodes(engine::Registry& registry) {
   register_empty_latents(registry);
   register_strings(registry);
   register_primitives(registry);
+  register_regular_expressions(registry);
+  register_part_loaders(registry);
+  register_solvers(registry);
+  register_published_schedules(registry);
+  register_guided_edits(registry);
+  register_control(registry);
+  register_parameterizations(registry);
+  register_guidance(registry);
+  register_projected_guidance(registry);
+  register_attention_guidance(registry);
+  register_block_patches(registry);
+  register_attention_multiply(registry);
+  register_hypernetworks(registry);
+  register_merging(registry);
+  register_latent_operations(registry);
+  register_latent_files(registry);
+  register_animations(registry);
+  register_edge_detection(registry);
+  register_quantization(registry);
+  register_audio_editing(registry);
 }
 
 }  // namespace comfy::nodes

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 namespace comfy::nodes {
 namespace {
@@ -38,13 +39,13 @@ Json recorded_definitions() {
 
 /// The recorded choices of file menus, so that only the shape around them is compared.
 graph::FileChoices recorded_choices(const Json& entry) {
-  Json::Array first;
+  std::optional<Json::Array> first;  // a menu may be empty
   for (const auto& [category, inputs] : entry.at("input").as_object())
     for (const auto& [name, config] : inputs.as_object())
-      if (first.empty() && config.is_array() && config.as_array()[0].is_array())
+      if (!first && config.is_array() && config.as_array()[0].is_array())
         first = config.as_array()[0].as_array();
   std::vector<std::string> names;
-  for (const Json& choice : first)
+  for (const Json& choice : first.value_or(Json::Array{}))
     if (choice.is_string() && choice.as_string() != "pixel_space")
       names.push_back(choice.as_string());
   return {.models = [names](const std::string&) { return names; },

@@ -8,6 +8,7 @@
 #include "inference/models/text/embedding_file.h"
 #include "inference/residency/residency.h"
 #include "inference/tensor/ops.h"
+#include "worker/nodes/conditioning/control_port.h"
 #include "worker/nodes/log.h"
 #include "worker/nodes/services.h"
 
@@ -71,6 +72,15 @@ std::shared_ptr<const models::Autoencoder> resident(const models::Vae& vae, Serv
   using Built = residency::Residency::Built<models::Autoencoder>;
   return services.residency.get<models::Autoencoder>(
       vae.key(), [&] { return Built{vae.build(), prepared_bytes(vae.weights())}; });
+}
+
+std::shared_ptr<const models::control::ControlNet> resident(const checkpoint::Weights& control,
+                                                            Services& services) {
+  using Network = models::control::ControlNet;
+  return services.residency.get<Network>("control|" + control.key(), [&] {
+    return residency::Residency::Built<Network>{std::make_shared<const Network>(control),
+                                                prepared_bytes(control)};
+  });
 }
 
 std::shared_ptr<const models::TextEncoder> resident(const models::Clip& clip, Services& services) {

@@ -137,6 +137,62 @@ struct ConditioningSetAreaPercentage {
   }
 };
 
+struct ConditioningSetAreaStrength {
+  struct In {
+    Conditioning conditioning;
+    double strength = 1.0;
+  };
+  struct Out {
+    Conditioning conditioning;
+  };
+
+  static auto spec() {
+    return node<ConditioningSetAreaStrength>("ConditioningSetAreaStrength", "conditioning")
+        .in("conditioning", &In::conditioning)
+        .in("strength", &In::strength, {.min = 0.0, .max = 10.0, .step = 0.01})
+        .out(&Out::conditioning);
+  }
+
+  static Out run(const In& in) { return {edit::set_area_strength(in.conditioning, in.strength)}; }
+};
+
+struct ConditioningSetAreaPercentageVideo {
+  struct In {
+    Conditioning conditioning;
+    double width = 1.0;
+    double height = 1.0;
+    double temporal = 1.0;
+    double x = 0;
+    double y = 0;
+    double z = 0;
+    double strength = 1.0;
+  };
+  struct Out {
+    Conditioning conditioning;
+  };
+
+  static auto spec() {
+    return node<ConditioningSetAreaPercentageVideo>("ConditioningSetAreaPercentageVideo",
+                                                    "conditioning")
+        .module("comfy_extras.nodes_video_model")
+        .in("conditioning", &In::conditioning)
+        .in("width", &In::width, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("height", &In::height, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("temporal", &In::temporal, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("x", &In::x, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("y", &In::y, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("z", &In::z, {.min = 0, .max = 1.0, .step = 0.01})
+        .in("strength", &In::strength, {.min = 0.0, .max = 10.0, .step = 0.01})
+        .out(&Out::conditioning);
+  }
+
+  static Out run(const In& in) {
+    edit::RelativeArea area{.size = {in.temporal, in.height, in.width},
+                            .offset = {in.z, in.y, in.x}};
+    return {edit::set_area(in.conditioning, std::move(area), in.strength)};
+  }
+};
+
 struct ConditioningSetMask {
   struct In {
     Conditioning conditioning;
@@ -214,6 +270,8 @@ void register_conditioning_edits(engine::Registry& registry) {
   registry.add<ConditioningConcat>();
   registry.add<ConditioningSetArea>();
   registry.add<ConditioningSetAreaPercentage>();
+  registry.add<ConditioningSetAreaStrength>();
+  registry.add<ConditioningSetAreaPercentageVideo>();
   registry.add<ConditioningSetMask>();
   registry.add<ConditioningSetTimestepRange>();
   registry.add<ConditioningZeroOut>();

@@ -7,6 +7,7 @@
 #include "worker/engine/node.h"
 #include "worker/engine/registry.h"
 #include "worker/nodes/image/register.h"
+#include "worker/nodes/image/saving.h"
 #include "worker/nodes/ports.h"
 #include "worker/nodes/services.h"
 
@@ -100,30 +101,12 @@ struct LoadImageMask {
   }
 };
 
-/// The workflow as ComfyUI writes it into files: the prompt first, then whatever the client sent.
-std::vector<media::TextEntry> workflow_texts(Context& context) {
-  if (context.services().metadata == Metadata::left_out) return {};
-  std::vector<media::TextEntry> texts{{"prompt", to_json(context.prompt())}};
-  const Json* extra = context.extra_pnginfo();
-  if (extra == nullptr || !extra->is_object()) return texts;
-  for (const auto& [key, value] : extra->as_object()) texts.push_back({key, to_json(value)});
-  return texts;
-}
-
 /// How one node saves: where to, and how hard zlib works.
 struct SaveStyle {
   engine::PublishRequest::Root root;
   std::string prefix;
   int compression;
 };
-
-media::Picture picture_at(const Image& images, std::int64_t index) {
-  const Tensor one = images.pixels[index].to(at::kCPU, at::kFloat).contiguous();
-  const std::span<const float> values{one.const_data_ptr<float>(),
-                                      static_cast<std::size_t>(one.numel())};
-  return media::picture_from_floats(values, static_cast<int>(one.size(1)),
-                                    static_cast<int>(one.size(0)), static_cast<int>(one.size(2)));
-}
 
 engine::Ui save_images(const Image& images, const SaveStyle& style, Context& context) {
   engine::Ui ui;
@@ -254,6 +237,23 @@ struct SaveImageWebsocket {
 };
 
 }  // namespace
+
+std::vector<media::TextEntry> workflow_texts(engine::Context& context) {
+  if (context.services().metadata == Metadata::left_out) return {};
+  std::vector<media::TextEntry> texts{{"prompt", to_json(context.prompt())}};
+  const Json* extra = context.extra_pnginfo();
+  if (extra == nullptr || !extra->is_object()) return texts;
+  for (const auto& [key, value] : extra->as_object()) texts.push_back({key, to_json(value)});
+  return texts;
+}
+
+media::Picture picture_at(const Image& images, std::int64_t index) {
+  const Tensor one = images.pixels[index].to(at::kCPU, at::kFloat).contiguous();
+  const std::span<const float> values{one.const_data_ptr<float>(),
+                                      static_cast<std::size_t>(one.numel())};
+  return media::picture_from_floats(values, static_cast<int>(one.size(1)),
+                                    static_cast<int>(one.size(0)), static_cast<int>(one.size(2)));
+}
 
 void register_image_files(engine::Registry& registry) {
   registry.add<SaveImage>();

@@ -3,6 +3,7 @@
 #include "inference/tensor/resample.h"
 #include "worker/engine/node.h"
 #include "worker/engine/registry.h"
+#include "worker/nodes/image/bell.h"
 #include "worker/nodes/image/channels.h"
 #include "worker/nodes/image/register.h"
 #include "worker/nodes/ports.h"
@@ -67,15 +68,6 @@ struct ImageBlend {
     return {{mixed.clamp(0, 1)}};
   }
 };
-
-/// A bell over [-1, 1] in both directions, its sum 1: [2 * radius + 1, 2 * radius + 1].
-Tensor bell(std::int64_t radius, double sigma) {
-  const Tensor line = at::linspace(-1, 1, 2 * radius + 1);
-  const std::vector<Tensor> places = at::meshgrid({line, line}, "ij");
-  const Tensor distance = at::sqrt(places[0] * places[0] + places[1] * places[1]);
-  const Tensor values = at::exp(-(distance * distance) / (2.0 * sigma * sigma));
-  return values / values.sum();
-}
 
 /// Each channel of pictures [B, H, W, C] with the kernel; edges are mirrored.
 Tensor filtered(const Tensor& pixels, const Tensor& kernel) {
@@ -155,6 +147,14 @@ struct ImageSharpen {
 };
 
 }  // namespace
+
+Tensor bell(std::int64_t radius, double sigma) {
+  const Tensor line = at::linspace(-1, 1, 2 * radius + 1);
+  const std::vector<Tensor> places = at::meshgrid({line, line}, "ij");
+  const Tensor distance = at::sqrt(places[0] * places[0] + places[1] * places[1]);
+  const Tensor values = at::exp(-(distance * distance) / (2.0 * sigma * sigma));
+  return values / values.sum();
+}
 
 void register_post_processing(engine::Registry& registry) {
   registry.add<ImageBlend>();

@@ -9,6 +9,9 @@ namespace comfy::nodes {
 
 void register_basic_images(engine::Registry& registry);
 void register_image_scaling(engine::Registry& registry);
+void register_animations(engine::Registry& registry);
+void register_quantization(engine::Registry& registry);
+void register_edge_detection(engine::Registry& registry);
 void register_image_files(engine::Registry& registry);
 void register_image_transforms(engine::Registry& registry);
 void register_image_joining(engine::Registry& registry);

@@ -10,6 +10,8 @@ namespace comfy::nodes {
 void register_basic_latents(engine::Registry& registry);
 void register_latent_batches(engine::Registry& registry);
 void register_latent_scaling(engine::Registry& registry);
+void register_latent_files(engine::Registry& registry);
+void register_latent_operations(engine::Registry& registry);
 void register_autoencoding(engine::Registry& registry);
 void register_empty_latents(engine::Registry& registry);
 void register_latent_transforms(engine::Registry& registry);

@@ -9,6 +9,7 @@
 #include "inference/tensor/ops.h"
 #include "worker/engine/node.h"
 #include "worker/engine/registry.h"
+#include "worker/nodes/loaders/open.h"
 #include "worker/nodes/loaders/register.h"
 #include "worker/nodes/log.h"
 #include "worker/nodes/ports.h"
@@ -22,24 +23,6 @@ namespace {
 using engine::Context;
 using engine::ModelFile;
 using engine::node;
-
-/// Opens a model file; errors name it as the menu does, never by where it lies on this machine.
-checkpoint::SourcePtr open(std::string_view kind, const std::string& name, Services& services) {
-  const std::string path = services.folders.open_model(kind, name).path.string();
-  try {
-    return checkpoint::open_source(path, services.pickles);
-  } catch (Error& error) {
-    error.message = replace_all(std::move(error.message), path, fmt::format("{}/{}", kind, name));
-    error.details = replace_all(std::move(error.details), path, fmt::format("{}/{}", kind, name));
-    throw;
-  }
-}
-
-models::LoadPrecision precision_of(const PrecisionPolicy& policy) {
-  return {.network = {.storage = {}, .compute = policy.network},
-          .vae = {.storage = {}, .compute = policy.autoencoder},
-          .text = {.storage = policy.text_storage, .compute = DType::Float}};
-}
 
 struct CheckpointLoaderSimple {
   struct In {
@@ -65,8 +48,8 @@ struct CheckpointLoaderSimple {
 
   static Out run(const In& in, Context& context) {
     Services& services = context.services();
-    models::Checkpoint parts = models::open_checkpoint(open("checkpoints", in.ckpt_name, services),
-                                                       precision_of(services.precision));
+    models::Checkpoint parts = models::open_checkpoint(
+        open_model_file("checkpoints", in.ckpt_name, services), precision_of(services.precision));
     return {std::move(parts.model), std::move(parts.clip), std::move(parts.vae)};
   }
 };
@@ -90,7 +73,8 @@ struct VAELoader {
     if (in.vae_name.name == "pixel_space")
       return {models::open_vae(checkpoint::dictionary_source({{"pixel_space_vae", at::ones({})}}))};
     Services& services = context.services();
-    return {models::open_vae(open("vae", in.vae_name, services), precision_of(services.precision))};
+    return {models::open_vae(open_model_file("vae", in.vae_name, services),
+                             precision_of(services.precision))};
   }
 };
 
@@ -161,7 +145,7 @@ struct LoraLoader {
   static Out run(const In& in, Context& context) {
     if (in.strength_model == 0 && in.strength_clip == 0) return {in.model, in.clip};
     Patched patched =
-        with_lora({in.model, in.clip}, open("loras", in.lora_name, context.services()),
+        with_lora({in.model, in.clip}, open_model_file("loras", in.lora_name, context.services()),
                   {in.strength_model, in.strength_clip});
     return {std::move(patched.model), std::move(patched.clip)};
   }
@@ -190,13 +174,31 @@ struct LoraLoaderModelOnly {
 
   static Out run(const In& in, Context& context) {
     if (in.strength_model == 0) return {in.model};
-    return {with_lora({in.model, {}}, open("loras", in.lora_name, context.services()),
+    return {with_lora({in.model, {}}, open_model_file("loras", in.lora_name, context.services()),
                       {in.strength_model, 0})
                 .model};
   }
 };
 
 }  // namespace
+
+checkpoint::SourcePtr open_model_file(std::string_view kind, const std::string& name,
+                                      Services& services) {
+  const std::string path = services.folders.open_model(kind, name).path.string();
+  try {
+    return checkpoint::open_source(path, services.pickles);
+  } catch (Error& error) {
+    error.message = replace_all(std::move(error.message), path, fmt::format("{}/{}", kind, name));
+    error.details = replace_all(std::move(error.details), path, fmt::format("{}/{}", kind, name));
+    throw;
+  }
+}
+
+models::LoadPrecision precision_of(const PrecisionPolicy& policy) {
+  return {.network = {.storage = {}, .compute = policy.network},
+          .vae = {.storage = {}, .compute = policy.autoencoder},
+          .text = {.storage = policy.text_storage, .compute = DType::Float}};
+}
 
 void register_loaders(engine::Registry& registry) {
   registry.add<CheckpointLoaderSimple>();

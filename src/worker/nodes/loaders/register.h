@@ -8,5 +8,7 @@ class Registry;
 namespace comfy::nodes {
 
 void register_loaders(engine::Registry& registry);
+/// Networks and text encoders in files of their own.
+void register_part_loaders(engine::Registry& registry);
 
 }  // namespace comfy::nodes

@@ -14,6 +14,7 @@ namespace comfy::nodes {
 namespace {
 
 using conditioning::CustomRun;
+using conditioning::ThirdSide;
 using engine::Context;
 using engine::node;
 using sampling::ModelSampling;
@@ -160,6 +161,82 @@ struct CFGGuider {
   static Out run(const In& in) { return {{in.model, {in.positive, in.negative, in.cfg}}}; }
 };
 
+struct DualCFGGuider {
+  struct In {
+    Model model;
+    Conditioning cond1;
+    Conditioning cond2;
+    Conditioning negative;
+    double cfg_conds = 8.0;
+    double cfg_cond2_negative = 8.0;
+    std::string style;
+  };
+  struct Out {
+    Guider guider;
+  };
+
+  static auto spec() {
+    return node<DualCFGGuider>("DualCFGGuider", "sampling/custom_sampling/guiders")
+        .module("comfy_extras.nodes_custom_sampler")
+        .in("model", &In::model)
+        .in("cond1", &In::cond1)
+        .in("cond2", &In::cond2)
+        .in("negative", &In::negative)
+        .in("cfg_conds", &In::cfg_conds, {.min = 0.0, .max = 100.0, .step = 0.1, .round = 0.01})
+        .in("cfg_cond2_negative", &In::cfg_cond2_negative,
+            {.min = 0.0, .max = 100.0, .step = 0.1, .round = 0.01})
+        .in("style", &In::style, {.choices = {"regular", "nested"}})
+        .out(&Out::guider);
+  }
+
+  static Out run(const In& in) {
+    const auto way = in.style == "nested" ? ThirdSide::Way::nested : ThirdSide::Way::between;
+    return {{in.model,
+             {.positive = in.cond1,
+              .negative = in.negative,
+              .cfg = in.cfg_cond2_negative,
+              .third = ThirdSide{.way = way, .scale = in.cfg_conds},
+              .third_list = in.cond2}}};
+  }
+};
+
+struct PerpNegGuider {
+  struct In {
+    Model model;
+    Conditioning positive;
+    Conditioning negative;
+    Conditioning empty_conditioning;
+    double cfg = 8.0;
+    double neg_scale = 1.0;
+  };
+  struct Out {
+    Guider guider;
+  };
+
+  static auto spec() {
+    return node<PerpNegGuider>("PerpNegGuider", "_for_testing")
+        .module("comfy_extras.nodes_perpneg")
+        .schema()
+        .experimental()
+        .in("model", &In::model)
+        .in("positive", &In::positive)
+        .in("negative", &In::negative)
+        .in("empty_conditioning", &In::empty_conditioning)
+        .in("cfg", &In::cfg, {.min = 0.0, .max = 100.0, .step = 0.1, .round = 0.01})
+        .in("neg_scale", &In::neg_scale, {.min = 0.0, .max = 100.0, .step = 0.01})
+        .out(&Out::guider);
+  }
+
+  static Out run(const In& in) {
+    return {{in.model,
+             {.positive = in.positive,
+              .negative = in.negative,
+              .cfg = in.cfg,
+              .third = ThirdSide{.way = ThirdSide::Way::perpendicular, .scale = in.neg_scale},
+              .third_list = in.empty_conditioning}}};
+  }
+};
+
 struct SamplerCustom {
   struct In {
     Model model;
@@ -278,6 +355,8 @@ void register_custom_sampling(engine::Registry& registry) {
   registry.add<KSamplerSelect>();
   registry.add<BasicGuider>();
   registry.add<CFGGuider>();
+  registry.add<DualCFGGuider>();
+  registry.add<PerpNegGuider>();
   registry.add<RandomNoise>();
   registry.add<DisableNoise>();
   registry.add<AddNoise>();

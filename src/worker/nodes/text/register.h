@@ -7,6 +7,7 @@ class Registry;
 
 namespace comfy::nodes {
 
+void register_regular_expressions(engine::Registry& registry);
 void register_strings(engine::Registry& registry);
 void register_primitives(engine::Registry& registry);
 
