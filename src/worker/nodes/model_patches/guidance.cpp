@@ -54,7 +54,11 @@ struct RescaleCFG {
     const Tensor sigma = per_item(step.sigma, step.cond);
     const Tensor root = (sigma * sigma + 1.0).sqrt();
     const Tensor x = step.x / (sigma * sigma + 1.0);
-    const auto velocity = [&](const Tensor& clean) { return (x - clean) * root / sigma; };
+    // A custom guidance is handed x minus the prediction and gives x minus its result: at the first
+    // steps of a schedule that begins with pure noise x is thousands of times larger, and that
+    // rounding is what pictures of ComfyUI hold.
+    const auto rounded = [&step](const Tensor& clean) { return step.x - (step.x - clean); };
+    const auto velocity = [&](const Tensor& clean) { return (x - rounded(clean)) * root / sigma; };
     const Tensor cond = velocity(step.cond);
     const Tensor uncond = velocity(step.uncond);
     const Tensor guided = uncond + (cond - uncond) * step.cfg;
@@ -62,7 +66,7 @@ struct RescaleCFG {
       return v.std(at::IntArrayRef{inner_dimensions(v)}, /*unbiased=*/true, /*keepdim=*/true);
     };
     const Tensor calmed = guided * (spread(cond) / spread(guided));
-    return x - (calmed * multiplier + guided * (1.0 - multiplier)) * sigma / root;
+    return rounded(x - (calmed * multiplier + guided * (1.0 - multiplier)) * sigma / root);
   }
 
   static Out run(const In& in) {

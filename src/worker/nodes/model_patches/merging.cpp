@@ -24,11 +24,15 @@ struct Shares {
 };
 using SharesOf = std::function<Shares(std::string_view name)>;
 
-/// A tensor as it lies in its file where nothing was patched, so that merging copies nothing.
+/// A tensor as its model keeps it; where that is as in the file and nothing was patched, it lies in
+/// the file, so that merging copies nothing.
 Tensor tensor_of(const Weights& weights, const std::string& name, const std::string& full) {
   const auto& patches = weights.patches();
-  if (patches && patches->find(full) != nullptr) return weights[name];
-  return weights.with(checkpoint::Precision{.compute = weights.dtype(name)})[name];
+  // A patched one is not rounded before it is merged.
+  if (patches && patches->find(full) != nullptr) return weights.with(checkpoint::Precision{})[name];
+  const auto& storage = weights.precision().storage;
+  return weights.with(checkpoint::Precision{
+      .storage = storage, .compute = storage.value_or(weights.dtype(name))})[name];
 }
 
 std::string full_name(const Weights& weights, const std::string& name) {
