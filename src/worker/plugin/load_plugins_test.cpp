@@ -10,6 +10,7 @@
 #include "worker/nodes/ports.h"
 #include "worker/plugin/stamps.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace comfy::plugin {
@@ -92,8 +93,10 @@ TEST_F(PluginFolder, RefusesWhatWasBuiltForAnotherProgram) {
   ASSERT_NE(at, std::string::npos);
   ++changed[at + sizeof ours.mark];  // the interface's number
   put(changed);
-  EXPECT_EQ(complaint(Error::Kind::unsupported),
-            "it was built for plug-in interface 2, this program for 1; build it again");
+  EXPECT_EQ(
+      complaint(Error::Kind::unsupported),
+      fmt::format("it was built for plug-in interface {}, this program for {}; build it again",
+                  ours.number + 1, ours.number));
 }
 
 TEST_F(PluginFolder, RefusesWhatIsNoPlugin) {
