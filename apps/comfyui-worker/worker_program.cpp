@@ -118,7 +118,8 @@ std::unique_ptr<health::HealthPort> open_health_port(const options::Options& opt
     throw Error(Error::Kind::invalid_input,
                 fmt::format("--health-port: 0 to 65535 expected, got {}", options.health_port));
   std::vector<std::string> addresses;
-  for (const std::string_view address : split(options.listen, ',')) addresses.emplace_back(address);
+  for (const std::string_view address : split(options.listen, ','))
+    addresses.emplace_back(trim(address));
   return std::make_unique<health::HealthPort>(addresses,
                                               static_cast<std::uint16_t>(options.health_port));
 }

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -28,6 +29,7 @@ namespace http = beast::http;
 using asio::ip::tcp;
 
 constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::milliseconds kAfterError{100};
 constexpr std::size_t kMaxHead = 8192;
 constexpr int kMaxConnections = 32;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -84,7 +86,20 @@ struct HealthPort::State {
     return response;
   }
 
+  /// Counts a conversation while it lasts, however it ends.
+  class Counted {
+   public:
+    explicit Counted(int& connections) : connections_{connections} { ++connections_; }
+    ~Counted() { --connections_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    int& connections_;
+  };
+
   asio::awaitable<void> converse(tcp::socket socket) {
+    const Counted counted{connections};
     beast::tcp_stream stream{std::move(socket)};
     stream.expires_after(kPatience);
     beast::flat_buffer buffer{kMaxHead};
@@ -97,15 +112,20 @@ struct HealthPort::State {
     }
     boost::system::error_code ignored;
     stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    --connections;
   }
 
   asio::awaitable<void> accept(tcp::acceptor& acceptor) {
+    asio::steady_timer pause{io};
     while (acceptor.is_open()) {
       auto [error, socket] = co_await acceptor.async_accept(kTuple);
+      if (error) {
+        // No descriptor is free, most likely, and none will be at once.
+        pause.expires_after(kAfterError);
+        co_await pause.async_wait(kTuple);
+        continue;
+      }
       // Beyond the limit a connection is closed unread.
-      if (error || connections >= kMaxConnections) continue;
-      ++connections;
+      if (connections >= kMaxConnections) continue;
       asio::co_spawn(io, converse(std::move(socket)), asio::detached);
     }
   }

@@ -8,6 +8,7 @@
 #include "frontend/server/log.h"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace comfy::server {
@@ -59,16 +60,23 @@ struct Pack {
   ClientPath path;  // below the root
 };
 
-/// Those of the user, then those that come with the program and with plug-ins.
-std::vector<Pack> packs(Services& services) {
+/// Those that come with the program and with plug-ins.
+std::vector<Pack> shipped_packs(Services& services) {
+  std::vector<Pack> found;
+  for (const Extension& extension : services.settings.parts.extensions)
+    found.push_back({extension.name, paths::Root{extension.folder, paths::Links::follow}, {}});
+  return found;
+}
+
+/// Those of the user, then those that come along.
+std::vector<Pack> all_packs(Services& services) {
   std::vector<Pack> found;
   for (const paths::Root& root : custom_nodes(services)) {
     if (!root.status({})) continue;
     for (const paths::Entry& entry : root.list({}, paths::Depth::shallow))
       if (entry.is_folder) found.push_back({entry.path, root, ClientPath::parse(entry.path)});
   }
-  for (const Extension& extension : services.settings.parts.extensions)
-    found.push_back({extension.name, paths::Root{extension.folder, paths::Links::follow}, {}});
+  for (Pack& pack : shipped_packs(services)) found.push_back(std::move(pack));
   return found;
 }
 
@@ -88,23 +96,30 @@ Json::Array templates_of(const Pack& pack) {
 
 Response get_templates(const Request&, Services& services) {
   Json::Object all;
-  for (const Pack& pack : packs(services)) {
+  for (const Pack& pack : all_packs(services)) {
     Json::Array names = templates_of(pack);
     if (!names.empty()) all[pack.name] = std::move(names);
   }
   return json_response(all);
 }
 
+/// The file of that name among the workflows of a pack; nothing when there is none.
+std::optional<Response> template_in(const Pack& pack, const ClientPath& name) {
+  for (const char* folder : kTemplateFolders) {
+    auto file = pack.root.find(pack.path / ClientPath::parse(folder) / name);
+    if (file) return inert_file(std::move(*file), name.name());
+  }
+  return {};
+}
+
 Response get_template(const Request& request, Services& services) {
   const auto wanted = ClientPath::parse(request.parameters.at(0), Error::Kind::not_found);
   const auto name = ClientPath::parse(request.parameters.at(1), Error::Kind::not_found);
-  for (const Pack& pack : packs(services)) {
-    if (pack.name != wanted.text()) continue;
-    for (const char* folder : kTemplateFolders) {
-      const ClientPath path = pack.path / ClientPath::parse(folder) / name;
-      if (auto file = pack.root.find(path)) return inert_file(std::move(*file), name.name());
-    }
-  }
+  for (const paths::Root& root : custom_nodes(services))
+    if (auto found = template_in({wanted.text(), root, wanted}, name)) return std::move(*found);
+  for (const Pack& pack : shipped_packs(services))
+    if (pack.name == wanted.text())
+      if (auto found = template_in(pack, name)) return std::move(*found);
   throw Error{Error::Kind::not_found, "no such workflow template"};
 }
 
