@@ -54,7 +54,10 @@ Model with_factors(const Model& model, const std::string& attention, const Facto
   return model.with_patches(scaled(model.weights(), factor));
 }
 
-struct UNetSelfAttentionMultiply {
+enum class AttentionTo { itself, text };
+
+template <AttentionTo kTo>
+struct UNetAttentionMultiply {
   struct In {
     Model model;
     double q = 1.0;
@@ -67,8 +70,9 @@ struct UNetSelfAttentionMultiply {
   };
 
   static auto spec() {
-    return node<UNetSelfAttentionMultiply>("UNetSelfAttentionMultiply",
-                                           "_for_testing/attention_experiments")
+    constexpr const char* kId =
+        kTo == AttentionTo::itself ? "UNetSelfAttentionMultiply" : "UNetCrossAttentionMultiply";
+    return node<UNetAttentionMultiply>(kId, "_for_testing/attention_experiments")
         .module("comfy_extras.nodes_attention_multiply")
         .schema()
         .experimental()
@@ -81,38 +85,8 @@ struct UNetSelfAttentionMultiply {
   }
 
   static Out run(const In& in) {
-    return {with_factors(in.model, "attn1", {in.q, in.k, in.v, in.out})};
-  }
-};
-
-struct UNetCrossAttentionMultiply {
-  struct In {
-    Model model;
-    double q = 1.0;
-    double k = 1.0;
-    double v = 1.0;
-    double out = 1.0;
-  };
-  struct Out {
-    Model model;
-  };
-
-  static auto spec() {
-    return node<UNetCrossAttentionMultiply>("UNetCrossAttentionMultiply",
-                                            "_for_testing/attention_experiments")
-        .module("comfy_extras.nodes_attention_multiply")
-        .schema()
-        .experimental()
-        .in("model", &In::model)
-        .in("q", &In::q, {.min = 0.0, .max = 10.0, .step = 0.01})
-        .in("k", &In::k, {.min = 0.0, .max = 10.0, .step = 0.01})
-        .in("v", &In::v, {.min = 0.0, .max = 10.0, .step = 0.01})
-        .in("out", &In::out, {.min = 0.0, .max = 10.0, .step = 0.01})
-        .out(&Out::model);
-  }
-
-  static Out run(const In& in) {
-    return {with_factors(in.model, "attn2", {in.q, in.k, in.v, in.out})};
+    return {with_factors(in.model, kTo == AttentionTo::itself ? "attn1" : "attn2",
+                         {in.q, in.k, in.v, in.out})};
   }
 };
 
@@ -194,8 +168,8 @@ struct UNetTemporalAttentionMultiply {
 }  // namespace
 
 void register_attention_multiply(engine::Registry& registry) {
-  registry.add<UNetSelfAttentionMultiply>();
-  registry.add<UNetCrossAttentionMultiply>();
+  registry.add<UNetAttentionMultiply<AttentionTo::itself>>();
+  registry.add<UNetAttentionMultiply<AttentionTo::text>>();
   registry.add<CLIPAttentionMultiply>();
   registry.add<UNetTemporalAttentionMultiply>();
 }
