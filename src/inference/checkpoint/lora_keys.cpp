@@ -20,10 +20,6 @@ std::optional<std::string> without_weight(std::string_view name) {
 
 std::string underscored(std::string_view name) { return replace_all(std::string{name}, ".", "_"); }
 
-std::string full_name(const Weights& scope, std::string_view name) {
-  return scope.scope().empty() ? std::string{name} : fmt::format("{}.{}", scope.scope(), name);
-}
-
 // diffusers trained attention through "processors" and left out the dropout's number.
 std::string processor_name(std::string name) {
   name = replace_all(std::move(name), ".to_", ".processor.to_");
@@ -92,7 +88,7 @@ void LoraKeys::add(const LoraKeys& others) {
 LoraKeys generic_lora_keys(const Weights& network) {
   LoraKeys keys;
   for (const std::string& name : network.names()) {
-    const LoraTarget target{.tensor = full_name(network, name)};
+    const LoraTarget target{.tensor = network.full_name(name)};
     const auto module = without_weight(name);
     if (module) keys.add("lora_unet_" + underscored(*module), target);
     keys.add("diffusion_model." + module.value_or(name), target);
@@ -106,7 +102,7 @@ LoraKeys unet_lora_keys(const Weights& unet) {
   for (const KeyRow& row : diffusers_unet_keys(names)) {
     const auto module = without_weight(row.theirs);
     if (!module) continue;
-    const LoraTarget target{.tensor = full_name(unet, row.ours)};
+    const LoraTarget target{.tensor = unet.full_name(row.ours)};
     const std::string flat = underscored(*module);
     const std::string processor = processor_name(*module);
     keys.add("lora_unet_" + flat, target);
@@ -123,7 +119,7 @@ LoraKeys text_encoder_lora_keys(const Weights& encoder, LoraEncoder which) {
   for (const std::string& name : encoder.names()) {
     const auto module = without_weight(name);
     if (!module) continue;
-    const LoraTarget target{.tensor = full_name(encoder, name)};
+    const LoraTarget target{.tensor = encoder.full_name(name)};
     keys.add(fmt::format("text_encoders.{}.transformer.{}", spelling.generic, *module), target);
     if (*module == "text_projection") {
       for (const std::string_view projection : spelling.projection)

@@ -222,6 +222,10 @@ std::vector<std::string> Weights::unused() const {
 
 const std::string& Weights::scope() const { return scope_; }
 
+std::string Weights::full_name(std::string_view name) const {
+  return scope_.empty() ? std::string{name} : fmt::format("{}.{}", scope_, name);
+}
+
 void Weights::release(std::string_view name) const {
   if (const auto index = state_->source->find(joined(scope_, name)))
     state_->source->release(*index);

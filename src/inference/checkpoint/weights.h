@@ -61,6 +61,8 @@ class Weights {
   std::vector<std::string> unused() const;
   /// The scope itself: "" at the top, "model.diffusion_model" without a trailing dot.
   const std::string& scope() const;
+  /// What the file calls the tensor of that name below this scope, whether there is one or not.
+  std::string full_name(std::string_view name) const;
   /// The caller has made its own form of that tensor (packed, say): pages of the file may go.
   void release(std::string_view name) const;
   /// Patches that did not fit their tensor and were left out so far, in words. ComfyUI goes on

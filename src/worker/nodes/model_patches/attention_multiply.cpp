@@ -24,8 +24,7 @@ std::shared_ptr<const checkpoint::PatchSet> scaled(const Weights& weights, const
   for (const std::string& name : weights.names()) {
     const std::optional<double> times = factor(name);
     if (!times) continue;
-    const std::string full = weights.scope().empty() ? name : weights.scope() + "." + name;
-    patches.push_back({.tensor = full,
+    patches.push_back({.tensor = weights.full_name(name),
                        .adapter = std::make_shared<checkpoint::Adapter>(checkpoint::Difference{}),
                        .adapter_key = "scale",
                        .strength = 0.0,

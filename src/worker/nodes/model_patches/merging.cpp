@@ -35,10 +35,6 @@ Tensor tensor_of(const Weights& weights, const std::string& name, const std::str
       .storage = storage, .compute = storage.value_or(weights.dtype(name))})[name];
 }
 
-std::string full_name(const Weights& weights, const std::string& name) {
-  return weights.scope().empty() ? name : weights.scope() + "." + name;
-}
-
 /// The first one's patches and one more for each tensor that both have.
 std::shared_ptr<const checkpoint::PatchSet> merged(const Weights& first, const Weights& second,
                                                    const SharesOf& shares_of) {
@@ -46,8 +42,8 @@ std::shared_ptr<const checkpoint::PatchSet> merged(const Weights& first, const W
   for (const std::string& name : second.names()) {
     if (!first.has(name)) continue;
     const Shares shares = shares_of(name);
-    const std::string theirs = full_name(second, name);
-    patches.push_back({.tensor = full_name(first, name),
+    const std::string theirs = second.full_name(name);
+    patches.push_back({.tensor = first.full_name(name),
                        .adapter = std::make_shared<checkpoint::Adapter>(
                            checkpoint::Difference{.value = tensor_of(second, name, theirs)}),
                        .adapter_key = fmt::format("{}/{}", second.key(), name),
