@@ -32,9 +32,13 @@ def free_port():
 
 
 class Product:
-    """A running server; `base` is its folder, `url` its address. `prepare(base)` fills the folder first."""
+    """A running server; `base` is its folder, `url` its address. `prepare(base)` fills the folder first.
 
-    def __init__(self, arguments=(), prepare=None):
+    health: the route that says when it is up; with keys there is only one that asks for none. under: words of a program that runs it, such as strace's.
+    """
+
+    def __init__(self, arguments=(), prepare=None, health="/readyz", under=()):
+        self.health, self.under = health, under
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="comfyui-test-"))
         if prepare:
             prepare(self.base)
@@ -48,17 +52,17 @@ class Product:
             link = ["--distributed-queue-connection-uri", self.broker.uri()]
             self.worker = self.start("comfyui-worker", *options, *link)
             options += ["--distributed-queue-frontend", *link]
-        self.process = self.start("comfyui", *options)
+        self.process = self.start("comfyui", *options, under=under)
 
-    def start(self, program, *words):
+    def start(self, program, *words, under=()):
         # One thread is enough for the models of tests; a second one would wait for a busy core.
-        return subprocess.Popen([PROGRAMS / program, *words], stdout=self.log, stderr=subprocess.STDOUT, env={"OMP_NUM_THREADS": "1", **os.environ})
+        return subprocess.Popen([*under, PROGRAMS / program, *words], stdout=self.log, stderr=subprocess.STDOUT, env={"OMP_NUM_THREADS": "1", **os.environ})
 
     def __enter__(self):
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                with urllib.request.urlopen(self.url + "/readyz", timeout=5) as reply:
+                with urllib.request.urlopen(self.url + self.health, timeout=5) as reply:
                     if reply.status == 200:
                         return self
             except OSError:
@@ -68,7 +72,7 @@ class Product:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            os.kill(self.server(), signal.SIGINT)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -81,6 +85,11 @@ class Product:
             shutil.rmtree(self.broker.folder, ignore_errors=True)
         self.log.close()
         shutil.rmtree(self.base, ignore_errors=True)
+
+    def server(self):
+        """The process of the server itself."""
+        pid = self.process.pid
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]) if self.under else pid
 
     def said(self):
         """What the server has written to its log."""
