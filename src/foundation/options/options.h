@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -193,6 +195,10 @@ struct Options {
   // Of the worker
   int link_fd = -1;
   bool print_catalogue = false;
+
+  /// Flags that the command line gives, whatever their values: a child process that inherits the
+  /// environment and reads the same files needs to hear of them too.
+  std::set<std::string, std::less<>> given;
 };
 
 }  // namespace comfy::options

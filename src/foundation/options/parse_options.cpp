@@ -126,7 +126,7 @@ CommandLine read_command_line(const std::vector<std::string>& arguments) {
   }
   for (const auto& [row, option] : options) {
     if (option->count() == 0) continue;
-    Values values = is_flag(*row) ? Values{"true"} : option->results();
+    Values values = option->results();
     if (values.empty() || (values.size() == 1 && values.front().empty()))
       values = {std::string{row->bare}};
     result.given[row->flag] = std::move(values);
@@ -248,6 +248,7 @@ Parsed parse_options(const Sources& sources) {
   for (const Row& row : option_table()) {
     if (const auto given = line.given.find(row.flag); given != line.given.end()) {
       apply(row, given->second, fmt::format("--{}", row.flag), groups, parsed);
+      parsed.options.given.emplace(row.flag);
       continue;
     }
     const auto found = lower_ranks.find(row.flag);
@@ -267,7 +268,8 @@ ChildSettings child_settings(const Options& options) {
   const Options defaults;
   ChildSettings child;
   for (const Row& row : option_table()) {
-    if (value_text(row, options) == value_text(row, defaults) || row.standing == Standing::refused)
+    const bool is_default = value_text(row, options) == value_text(row, defaults);
+    if ((is_default && !options.given.contains(row.flag)) || row.standing == Standing::refused)
       continue;
     if (row.secret) {
       child.environment.push_back(
@@ -279,7 +281,7 @@ ChildSettings child_settings(const Options& options) {
         child.arguments.push_back(fmt::format("--{}={}", row.flag, value));
       continue;
     }
-    child.arguments.push_back(is_flag(row)
+    child.arguments.push_back(is_flag(row) && !is_default
                                   ? fmt::format("--{}", row.flag)
                                   : fmt::format("--{}={}", row.flag, value_text(row, options)));
   }

@@ -38,7 +38,8 @@ struct ChildSettings {
   std::vector<std::string> environment = {};  ///< "NAME=value", besides what it inherits
 };
 
-/// The options that differ from their defaults, for a child process. Secrets go by its environment:
+/// The options that differ from their defaults or that the command line gives, for a child process.
+/// Secrets go by its environment:
 /// every user of the machine can read a command line, an environment only its owner.
 ChildSettings child_settings(const Options& options);
 

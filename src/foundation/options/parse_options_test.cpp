@@ -128,6 +128,20 @@ TEST(Options, SurviveTheWayToAChildProcess) {
   EXPECT_EQ(child.parse().options.port, 9);
 }
 
+TEST(Options, GivenAsTheirDefaultsWinInAChildProcessToo) {
+  World world{.arguments = {"--preview-method=none", "--cache-lru=0", "--multi-user=false"},
+              .environment = {{"COMFYUI_PREVIEW_METHOD", "latent2rgb"},
+                              {"COMFYUI_CACHE_LRU", "7"},
+                              {"COMFYUI_MULTI_USER", "1"}}};
+  const Options options = world.parse().options;
+  EXPECT_FALSE(options.multi_user);
+  World child{.arguments = child_settings(options).arguments, .environment = world.environment};
+  const Options received = child.parse().options;
+  EXPECT_EQ(received.preview_method, "none");
+  EXPECT_EQ(received.cache_lru, 0);
+  EXPECT_FALSE(received.multi_user);
+}
+
 TEST(Options, GoToAChildProcessByItsEnvironmentWhenTheyAreSecret) {
   Options options;
   std::size_t secrets = 0;
