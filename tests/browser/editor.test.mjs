@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { Server } from "../programs/server.mjs";
-import { graphIsThere, launchBrowser, openEditor, shot, tinyCheckpoint } from "./page.mjs";
+import { editorArgs, graphIsThere, launchBrowser, openEditor, shot, tinyCheckpoint } from "./page.mjs";
 
 let server, browser, page;
 
@@ -37,7 +37,7 @@ const queue = async () => {
 };
 
 before(async () => {
-  server = await Server.start({ checkpoint: tinyCheckpoint(), args: ["--preview-method", "latent2rgb"] });
+  server = await Server.start({ checkpoint: tinyCheckpoint(), args: [...editorArgs, "--preview-method", "latent2rgb"] });
   browser = await launchBrowser();
 });
 
@@ -52,6 +52,7 @@ test("the page shows the classic graph with the checkpoint that is there", async
   assert.deepEqual(types, ["CLIPTextEncode", "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "KSampler", "SaveImage", "VAEDecode"]);
   const shown = await page.evaluate(() => window.app.graph._nodes.find((n) => n.type === "CheckpointLoaderSimple").widgets[0].value);
   assert.equal(shown, "tiny.safetensors");
+  assert.ok(!(await page.evaluate(() => window.app.graph._nodes.some((n) => n.has_errors))), "no node of it is marked as broken");
   await shot(page, "1-new-user");
   assert.deepEqual(page.errors, []);
 });
