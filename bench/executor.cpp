@@ -113,6 +113,7 @@ Json grid(std::size_t count, int salt) {
 struct NoSink final : engine::EventSink {
   void event(engine::Event) override {}
   void preview(engine::PreviewEvent) override {}
+  void text(engine::NodeText) override {}
 };
 
 struct Desk {

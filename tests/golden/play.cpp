@@ -107,6 +107,7 @@ struct GoldenOutput {
 struct Quiet final : engine::EventSink {
   void event(engine::Event) override {}
   void preview(engine::PreviewEvent) override {}
+  void text(engine::NodeText) override {}
 };
 
 const engine::Registry& registry() {

@@ -25,7 +25,7 @@ EventPipe::~EventPipe() {
 }
 
 void EventPipe::event(const link::AttemptId& id, std::string_view name, Json data) {
-  add(TextItem{id, std::string{name}, std::move(data)});
+  add(EventItem{id, std::string{name}, std::move(data)});
 }
 
 void EventPipe::preview(const link::AttemptId& id, engine::PreviewEvent preview) {
@@ -38,6 +38,10 @@ void EventPipe::preview(const link::AttemptId& id, engine::PreviewEvent preview)
     });
   }
   add(PreviewItem{id, std::move(preview)});
+}
+
+void EventPipe::text(const link::AttemptId& id, engine::NodeText text) {
+  add(TextItem{id, std::move(text)});
 }
 
 void EventPipe::finish(link::Finish finish) { add(std::move(finish)); }
@@ -68,8 +72,14 @@ void EventPipe::run() {
 }
 
 void EventPipe::deliver(Item item) {
-  if (auto* text = std::get_if<TextItem>(&item)) {
-    session_.event(text->id, text->name, std::move(text->data));
+  if (auto* event = std::get_if<EventItem>(&item)) {
+    session_.event(event->id, event->name, std::move(event->data));
+  } else if (auto* shown = std::get_if<TextItem>(&item)) {
+    session_.preview({.id = shown->id,
+                      .kind = 3,
+                      .keep = true,
+                      .metadata = Json::Object{{"node_id", shown->text.node_id}},
+                      .bytes = std::move(shown->text.text)});
   } else if (auto* preview = std::get_if<PreviewItem>(&item)) {
     encode(std::move(*preview));
   } else {
@@ -114,5 +124,7 @@ void EventForwarder::event(engine::Event event) {
 void EventForwarder::preview(engine::PreviewEvent preview) {
   pipe_.preview(id_, std::move(preview));
 }
+
+void EventForwarder::text(engine::NodeText text) { pipe_.text(id_, std::move(text)); }
 
 }  // namespace comfy::attempts

@@ -31,19 +31,25 @@ class EventPipe {
   void event(const link::AttemptId& id, std::string_view name, Json data);
   /// Only the newest preview of those that wait is sent, and ten a second; results all are.
   void preview(const link::AttemptId& id, engine::PreviewEvent preview);
+  /// Every text is sent.
+  void text(const link::AttemptId& id, engine::NodeText text);
   void finish(link::Finish finish);
 
  private:
-  struct TextItem {
+  struct EventItem {
     link::AttemptId id;
     std::string name;
     Json data;
+  };
+  struct TextItem {
+    link::AttemptId id;
+    engine::NodeText text;
   };
   struct PreviewItem {
     link::AttemptId id;
     engine::PreviewEvent preview;
   };
-  using Item = std::variant<TextItem, PreviewItem, link::Finish>;
+  using Item = std::variant<EventItem, PreviewItem, TextItem, link::Finish>;
 
   void add(Item item);
   void run();
@@ -69,6 +75,7 @@ class EventForwarder final : public engine::EventSink {
 
   void event(engine::Event event) override;
   void preview(engine::PreviewEvent preview) override;
+  void text(engine::NodeText text) override;
 
  private:
   EventPipe& pipe_;

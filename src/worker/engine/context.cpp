@@ -57,6 +57,10 @@ void Context::progress(double value, double max) {
   if (parts_.reporter) parts_.reporter->progress(parts_.node_id, std::min(value, max), max, {});
 }
 
+void Context::show_text(std::string text) {
+  if (parts_.reporter) parts_.reporter->text(parts_.node_id, std::move(text));
+}
+
 PublishedFile Context::publish(PublishRequest request) {
   if (!parts_.publisher) without("a place for its files");
   request.node_id = parts_.node_id;

@@ -47,6 +47,7 @@ class Reporter {
   virtual ~Reporter() = default;
   virtual void progress(const std::string& node_id, Json value, Json max,
                         std::optional<Preview> preview) = 0;
+  virtual void text(const std::string& node_id, std::string text) = 0;
 };
 
 /// What a Context is made of. A test of a node sets what that node asks for and no more.
@@ -92,6 +93,9 @@ class Context {
   /// Error(interrupted) when the user has stopped the prompt.
   void progress(std::int64_t value, std::int64_t max, std::optional<Preview> preview = {});
   void progress(double value, double max);
+  /// Shows `text` (UTF-8, lines split by \n) on the node while the prompt runs; a later one takes
+  /// its place. Nothing of it is kept.
+  void show_text(std::string text);
   void check_cancelled() const { parts_.cancellation.check(); }
   const Cancellation& cancellation() const { return parts_.cancellation; }
   /// "none", "latent2rgb", "taesd", "auto"; empty means none. Nodes make no preview for nobody.

@@ -48,6 +48,12 @@ struct PreviewEvent {
   Preview picture;
 };
 
+/// What a node shows on itself while the prompt runs.
+struct NodeText {
+  std::string node_id;
+  std::string text;
+};
+
 /// Takes events in order. Calls come from the executor's thread and, for progress, from a thread of
 /// its own or of an asynchronous node, never two at once. It must be quick and must not throw.
 class EventSink {
@@ -55,6 +61,7 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual void event(Event event) = 0;
   virtual void preview(PreviewEvent preview) = 0;
+  virtual void text(NodeText text) = 0;
 };
 
 /// How a prompt ended, with all that history keeps of it.

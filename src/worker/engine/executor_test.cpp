@@ -54,6 +54,31 @@ TEST(Executor, StopsWhereTheUserStopsIt) {
   EXPECT_EQ(bench.sink.order(), "2 3");
 }
 
+/// Shows a text on itself.
+struct Telling {
+  struct In {
+    std::string words;
+  };
+  struct Out {};
+  static auto spec() {
+    return node<Telling>("Telling", "text").in("words", &In::words).as_output_node();
+  }
+  static Out run(const In& in, Context& context) {
+    context.show_text(in.words);
+    return {};
+  }
+};
+
+TEST(Executor, HandsOverWhatANodeShows) {
+  Registry registry = testing_registry();
+  registry.add<Telling>();
+  Bench bench{std::move(registry)};
+  bench.run(R"({"7": {"class_type": "Telling", "inputs": {"words": "8 by 8"}}})");
+  ASSERT_EQ(bench.sink.texts.size(), 1U);
+  EXPECT_EQ(bench.sink.texts[0].node_id, "7");
+  EXPECT_EQ(bench.sink.texts[0].text, "8 by 8");
+}
+
 TEST(Executor, NamesTheInputThatHasTheWrongType) {
   Bench bench{testing_registry()};
   const ExecutionResult result =

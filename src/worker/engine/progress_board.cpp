@@ -74,6 +74,11 @@ void ProgressBoard::progress(const std::string& node_id, Json value, Json max,
                                         {"node", node_id}}});
 }
 
+void ProgressBoard::text(const std::string& node_id, std::string text) {
+  const std::scoped_lock lock{mutex_};
+  sink_.text({node_id, std::move(text)});
+}
+
 ProgressBoard::Entry& ProgressBoard::entry(NodeIndex node) {
   const auto [found, is_new] = index_.emplace(node, entries_.size());
   if (is_new) {

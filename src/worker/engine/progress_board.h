@@ -35,6 +35,7 @@ class ProgressBoard final : public Reporter {
   void finish(NodeIndex node);
   void progress(const std::string& node_id, Json value, Json max,
                 std::optional<Preview> preview) override;
+  void text(const std::string& node_id, std::string text) override;
 
  private:
   struct Entry {

@@ -21,6 +21,7 @@ class EventList final : public EventSink {
     events.push_back({std::string{event.type}, std::move(event.data), event.terminal});
   }
   void preview(PreviewEvent preview) override { previews.push_back(std::move(preview)); }
+  void text(NodeText text) override { texts.push_back(std::move(text)); }
 
   struct Kept {
     std::string type;
@@ -29,6 +30,7 @@ class EventList final : public EventSink {
   };
   std::vector<Kept> events;
   std::vector<PreviewEvent> previews;
+  std::vector<NodeText> texts;
   std::function<void(const Event&)> on_event;
 
   /// The data of all events of one type.
@@ -78,6 +80,7 @@ class Bench {
     if (!checked.accepted) throw std::runtime_error(to_json(checked.refusal()));
     sink.events.clear();
     sink.previews.clear();
+    sink.texts.clear();
     execution.prompt_id = "p";
     execution.prompt = std::move(checked.prompt);
     execution.outputs = outputs.empty() ? checked.outputs : std::move(outputs);

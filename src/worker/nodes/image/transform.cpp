@@ -7,6 +7,8 @@
 #include "worker/nodes/image/register.h"
 #include "worker/nodes/ports.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -167,9 +169,12 @@ struct GetImageSize {
         .out("batch_size", &Out::batch_size);
   }
 
-  static Out run(const In& in) {
+  static Out run(const In& in, engine::Context& context) {
     const Tensor& pixels = in.image.pixels;
-    return {pixels.size(2), pixels.size(1), pixels.size(0)};
+    const Out size{pixels.size(2), pixels.size(1), pixels.size(0)};
+    context.show_text(fmt::format("width: {}, height: {}\n batch size: {}", size.width, size.height,
+                                  size.batch_size));
+    return size;
   }
 };
 
