@@ -21,8 +21,11 @@ std::vector<Route> profile_routes();
 std::vector<Route> extension_routes();
 /// /global_subgraphs: sub-graphs to be used as nodes.
 std::vector<Route> subgraph_routes();
-/// /api/assets and /api/tags: files of all folders in one list, which may not be changed.
+/// GET /api/assets and /api/tags: files of all folders in one list.
 std::vector<Route> asset_routes();
+/// What changes them or leads to their content: POST, PUT and DELETE below /api/assets, and the
+/// files of a job.
+std::vector<Route> asset_change_routes();
 /// /internal/folder_paths and /internal/files.
 std::vector<Route> folder_routes();
 

@@ -22,7 +22,21 @@ constexpr std::size_t kMaxName = 200;
 constexpr std::string_view kSettings = "comfy.settings.json";
 constexpr std::string_view kUsers = "users.json";
 
-/// The object in a file; nothing when there is no file. A file that is no object counts as empty.
+std::string id_from(std::string_view name, Random& random) {
+  std::string id;
+  for (const char c : name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+    if (plain) {
+      id += c;
+    } else if (id.empty() || id.back() != '-') {
+      id += '-';
+    }
+  }
+  return id + "_" + uuid4(random);
+}
+
+}  // namespace
+
 std::optional<Json::Object> read_object(const paths::Root& root, std::string_view name) {
   const auto file = root.find(paths::ClientPath::parse(name));
   if (!file) return {};
@@ -41,21 +55,6 @@ void write_object(const paths::Root& root, std::string_view name, const Json::Ob
   file.write(to_pretty_json(content));
   file.publish(paths::Existing::replace);
 }
-
-std::string id_from(std::string_view name, Random& random) {
-  std::string id;
-  for (const char c : name) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
-    if (plain) {
-      id += c;
-    } else if (id.empty() || id.back() != '-') {
-      id += '-';
-    }
-  }
-  return id + "_" + uuid4(random);
-}
-
-}  // namespace
 
 Json::Object read_users(const paths::Folders& folders) {
   return read_object(paths::Root{folders.user_directory()}, kUsers).value_or(Json::Object{});

@@ -4,6 +4,7 @@
 #include "foundation/base/json.h"
 #include "foundation/paths/folders.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,11 @@ class Random;
 }
 
 namespace comfy::server {
+
+/// The object in a file; nothing when there is no file. A file that is no object counts as empty.
+std::optional<Json::Object> read_object(const paths::Root& root, std::string_view name);
+/// Replaces such a file as one step. The caller holds FileState::profiles.
+void write_object(const paths::Root& root, std::string_view name, const Json::Object& content);
 
 /// Names by user id, as <user directory>/users.json holds them; none when there is no such file.
 Json::Object read_users(const paths::Folders& folders);

@@ -7,6 +7,7 @@
 #include "frontend/server/files/file_state.h"
 #include "frontend/server/files/groups.h"
 #include "frontend/server/files/multipart.h"
+#include "frontend/server/files/placement.h"
 
 #include <fmt/format.h>
 
@@ -17,13 +18,10 @@ namespace {
 
 /// A form of an upload, checked.
 struct Upload {
-  paths::Root root;
-  paths::ClientPath folder;
-  paths::ClientPath name;  ///< below the folder; may have folders of its own
-  std::string area;        ///< as sent: "input"
-  std::string subfolder;   ///< as sent
+  Placement place;
+  std::string area;       ///< as sent: "input"
+  std::string subfolder;  ///< as sent
   std::string_view content;
-  paths::Existing existing = paths::Existing::keep;
 };
 
 paths::Area area_of(std::string_view name) {
@@ -46,66 +44,15 @@ Upload read_upload(const Form& form, const Request& request, Services& services)
   std::string area = form.text_or("type", "input");
   std::string subfolder = form.text_or("subfolder", "");
   const std::string overwrite = form.text_or("overwrite", "false");
-  Upload upload{.root = services.folders.area(area_of(area), user_of(request, services)),
-                .folder = paths::ClientPath::parse_folder(subfolder),
-                .name = paths::ClientPath::parse(*image->filename),
+  Placement place{.root = services.folders.area(area_of(area), user_of(request, services)),
+                  .folder = paths::ClientPath::parse_folder(subfolder),
+                  .name = paths::ClientPath::parse(*image->filename)};
+  if (overwrite == "true" || overwrite == "1") place.existing = paths::Existing::replace;
+  check_visible(place.folder / place.name);
+  return Upload{.place = std::move(place),
                 .area = std::move(area),
                 .subfolder = std::move(subfolder),
                 .content = image->content};
-  if (overwrite == "true" || overwrite == "1") upload.existing = paths::Existing::replace;
-  check_visible(upload.folder / upload.name);
-  return upload;
-}
-
-void check_free_space(const paths::Root& root, std::size_t size, std::uint64_t reserve) {
-  root.make_folder({});
-  const std::uint64_t free = root.free_bytes();
-  if (free >= reserve && free - reserve >= size) return;
-  throw Error{
-      Error::Kind::unavailable,
-      fmt::format("the disk must keep {} bytes free, {} are left for {} more", reserve, free, size),
-      "disk_full"};
-}
-
-bool holds_the_same(const paths::Root& root, const paths::ClientPath& path,
-                    std::string_view content) {
-  const auto entry = root.status(path);
-  if (!entry || entry->is_folder || entry->size != content.size()) return false;
-  const auto file = root.find(path);
-  return file && paths::read_all(*file, content.size() + 1) == content;
-}
-
-/// The name for the n-th try: "a.png", "a (1).png", "a (2).png".
-paths::ClientPath numbered(const paths::ClientPath& name, unsigned number) {
-  if (number == 0) return name;
-  const SplitName split = split_suffix(name.name());
-  return name.renamed(fmt::format("{} ({}){}", split.stem, number, split.suffix));
-}
-
-/// Stores `written` under the first name that is free, or finds the file that holds the upload's
-/// bytes already. Returns the name it ended up with.
-paths::ClientPath store(const Upload& upload, std::string_view written) {
-  if (upload.existing == paths::Existing::replace) {
-    paths::NewFile file = upload.root.create(upload.folder / upload.name);
-    file.write(written);
-    file.publish(paths::Existing::replace);
-    return upload.name;
-  }
-  std::optional<paths::NewFile> file;
-  for (unsigned number = 0;; ++number) {
-    const paths::ClientPath name = numbered(upload.name, number);
-    const paths::ClientPath path = upload.folder / name;
-    if (holds_the_same(upload.root, path, upload.content)) return name;
-    if (upload.root.status(path)) continue;
-    if (!file) {
-      file.emplace(upload.root.create(path));
-      file->write(written);
-    }
-    file->rename_to(std::string{path.name()});
-    // another upload may have taken the name meanwhile; it may even be the same picture
-    if (file->publish(paths::Existing::keep)) return name;
-    if (holds_the_same(upload.root, path, upload.content)) return name;
-  }
 }
 
 Response answer_of(const Upload& upload, const paths::ClientPath& name) {
@@ -116,8 +63,9 @@ Response answer_of(const Upload& upload, const paths::ClientPath& name) {
 Response post_image(const Request& request, Services& services) {
   const Form form = read_form(request);
   const Upload upload = read_upload(form, request, services);
-  check_free_space(upload.root, upload.content.size(), services.settings.limits.min_free_space);
-  return answer_of(upload, store(upload, upload.content));
+  check_free_space(upload.place.root, upload.content.size(),
+                   services.settings.limits.min_free_space);
+  return answer_of(upload, store_upload(upload.place, upload.content, upload.content));
 }
 
 /// Opens the picture that original_ref names: {"filename", "type", "subfolder"}.
@@ -166,8 +114,8 @@ Response save_mask(const Request& request, Services& services) {
   if (media::sniff(original) == media::PictureFormat::png)
     options.texts = media::read_metadata(original, text_limits);
   const std::string png = media::encode_png(picture, options);
-  check_free_space(upload.root, png.size(), limits.min_free_space);
-  return answer_of(upload, store(upload, png));
+  check_free_space(upload.place.root, png.size(), limits.min_free_space);
+  return answer_of(upload, store_upload(upload.place, upload.content, png));
 }
 
 awaitable<Response> post_mask(const Request& request, Services& services) {

@@ -22,7 +22,9 @@ paths::Root profile_of(const Request& request, Services& services) {
 ClientPath named_file(const std::string& parameter) {
   std::string name = parameter;
   if (name.find('%') != name.npos) name = percent_decode(name).value_or(name);
-  return ClientPath::parse(name, Error::Kind::forbidden);
+  ClientPath path = ClientPath::parse(name, Error::Kind::forbidden);
+  check_visible(path);
+  return path;
 }
 
 Json info_of(const paths::Entry& entry) {

@@ -3,6 +3,7 @@
 #include "foundation/base/strings.h"
 #include "foundation/media/convert.h"
 #include "foundation/media/encode.h"
+#include "frontend/server/files/assets.h"
 #include "frontend/server/files/client_files.h"
 #include "frontend/server/files/file_state.h"
 #include "frontend/server/files/groups.h"
@@ -28,6 +29,11 @@ struct Found {
 Found find_file(const Request& request, Services& services) {
   const auto filename = request.query.find("filename");
   if (!filename) throw Error{Error::Kind::not_found, "the query must have a filename, got none"};
+  if (filename->starts_with("blake3:")) {
+    const auto asset = find_content(request, services, content_hash(*filename));
+    if (!asset) throw Error{Error::Kind::not_found, "no asset has that content"};
+    return {open_asset(request, services, *asset), std::string{asset->file_name()}};
+  }
   const std::string_view type = request.query.find("type").value_or("output");
   const auto typed = paths::find_area(type);
   const paths::AnnotatedName named =
