@@ -21,6 +21,9 @@ function(comfy_plugin name)
   add_custom_command(TARGET ${name} POST_BUILD
     COMMAND chmod go-w ${CMAKE_BINARY_DIR}/plugins ${folder} $<TARGET_FILE:${name}> VERBATIM)
   if(ARG_WEB)
+    if(NOT IS_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_WEB})
+      message(FATAL_ERROR "comfy_plugin(${name}): WEB must name a folder of scripts, found none at ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_WEB}")
+    endif()
     add_custom_command(TARGET ${name} POST_BUILD
       COMMAND ${CMAKE_COMMAND} -E copy_directory ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_WEB} ${folder}/web
       COMMAND chmod -R go-w ${folder}/web VERBATIM)

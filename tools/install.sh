@@ -21,4 +21,5 @@ done
 # Only the templates out of the folder of all Python packages, and nothing of Python.
 cp -r --no-preserve=mode,timestamps "$site"/comfyui_workflow_templates_* "$share/templates/"
 find "$share" \( -name '__pycache__' -o -name '*.map' \) -prune -exec rm -r {} +
+find "$share/plugin" -type d -empty -delete
 say "Installed into $target. It needs the packages of packaging/runtime-packages.txt."
