@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace comfy::graph {
@@ -350,6 +351,8 @@ std::variant<std::vector<std::string>, Json> find_outputs(
     const Json::Object& prompt, const Catalogue& catalogue,
     const std::optional<std::vector<std::string>>& targets) {
   std::vector<std::string> outputs;
+  std::unordered_set<std::string_view> asked_for;
+  if (targets) asked_for.insert(targets->begin(), targets->end());
   for (const auto& [id, node] : prompt) {
     const Json* type = node.find("class_type");
     if (!type) return problem_json(Problem::invalid_prompt, "Node ID '#" + id + "'");
@@ -360,28 +363,40 @@ std::variant<std::vector<std::string>, Json> find_outputs(
           Problem::invalid_prompt,
           fmt::format("Cannot execute because node {} does not exist.", python_str(*type)),
           "Node ID '#" + id + "'");
-    const bool wanted =
-        !targets || std::find(targets->begin(), targets->end(), id) != targets->end();
+    const bool wanted = !targets || asked_for.contains(id);
     if (definition->output_node && wanted) outputs.push_back(id);
   }
   return outputs;
 }
 
-/// Adds what is faulty so far to node_errors; every output that failed is named by all of it.
-void collect_errors(const Walk& walk, const std::string& output, Json::Object& node_errors) {
-  for (const std::size_t index : walk.faulty()) {
-    const Checkpoint& node = walk[index];
-    Json* entry = node_errors.find(*node.id);
-    if (!entry) {
-      entry = &node_errors[*node.id];
-      *entry = Json::Object{{"errors", node.errors},
-                            {"dependent_outputs", Json::Array{}},
-                            {"class_type", node.definition->id}};
+/// What is wrong with nodes, as node_errors shows it.
+class Complaints {
+ public:
+  /// Adds what is faulty so far; an output that failed is named by all of it.
+  void add(const Walk& walk, const std::string& output) {
+    const std::vector<std::size_t>& faulty = walk.faulty();
+    for (std::size_t i = full_; i < faulty.size(); ++i) {
+      Json::Array& outputs = entry_of(walk[faulty[i]])["dependent_outputs"].as_array();
+      outputs.emplace_back(output);
+      // What was found first has the most names: whoever is full comes before whoever is not.
+      if (outputs.size() == kNamedOutputs) full_ = i + 1;
     }
-    Json::Array& outputs = (*entry)["dependent_outputs"].as_array();
-    if (outputs.size() < kNamedOutputs) outputs.emplace_back(output);
   }
-}
+  Json::Object take() { return std::move(entries_); }
+
+ private:
+  Json& entry_of(const Checkpoint& node) {
+    Json& entry = entries_[*node.id];
+    if (entry.is_null())
+      entry = Json::Object{{"errors", node.errors},
+                           {"dependent_outputs", Json::Array{}},
+                           {"class_type", node.definition->id}};
+    return entry;
+  }
+
+  Json::Object entries_;
+  std::size_t full_ = 0;  ///< so many of the faulty nodes name as many outputs as they may
+};
 
 }  // namespace
 
@@ -410,6 +425,7 @@ ValidationResult validate(Json prompt, const Catalogue& catalogue,
   result.prompt = std::move(prompt);
   Walk walk{result.prompt.as_object(), catalogue, options};
   std::vector<std::string> lines;
+  Complaints complaints;
   for (const std::string& output : candidates) {
     const Checkpoint& checked = walk.check(output);
     if (checked.valid) {
@@ -418,8 +434,9 @@ ValidationResult validate(Json prompt, const Catalogue& catalogue,
     }
     for (const Json& error : checked.errors)
       lines.push_back(error.at("message").as_string() + ": " + error.at("details").as_string());
-    collect_errors(walk, output, result.node_errors);
+    complaints.add(walk, output);
   }
+  result.node_errors = complaints.take();
   result.accepted = !result.outputs.empty();
   if (result.accepted) return result;
   for (const std::string& cycle : walk.cycles())
