@@ -6,10 +6,12 @@
 #include "foundation/media/metadata.h"
 #include "foundation/paths/annotated_name.h"
 #include "foundation/paths/root.h"
+#include "foundation/paths/save_name.h"
 #include "refusing.h"
 #include "targets.h"
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -71,6 +73,19 @@ void fuzz_path(std::string_view input) {
     root.status(path);
   });
   refusing([input] { paths::parse_annotated(input, paths::Area::input); });
+}
+
+void fuzz_save_name(std::string_view input) {
+  static const Playground playground;
+  static const paths::Root root{playground.root()};
+  if (!is_utf8(input)) return;  // JSON has no such texts
+  refusing([input] {
+    constexpr std::tm kTime{};
+    const paths::SaveName name = paths::find_save_name(root, input, 64, 32, kTime);
+    const std::string file = name.filename(name.counter, 0, "png");
+    // The folder is checked by its type; the name in it must be one component.
+    if (file.find('/') != file.npos || file == "." || file == "..") found("a name with a folder");
+  });
 }
 
 void fuzz_png_text(std::string_view input) {

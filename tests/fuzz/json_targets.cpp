@@ -68,4 +68,17 @@ void fuzz_prompt(std::string_view input) {
   });
 }
 
+void fuzz_catalogue(std::string_view input) {
+  // What a worker sends, and what another server's /object_info says.
+  refusing([input] {
+    const Json json = parse_json(input);
+    const graph::Catalogue nodes = json.find("nodes") != nullptr
+                                       ? graph::Catalogue::from_json(json)
+                                       : graph::catalogue_from_object_info(json);
+    const graph::Catalogue again = graph::Catalogue::from_json(nodes.to_json());
+    if (again.hash() != nodes.hash()) found("nodes are others after being sent");
+    graph::object_info(nodes, {});
+  });
+}
+
 }  // namespace comfy::fuzz

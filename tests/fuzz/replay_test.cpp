@@ -59,7 +59,7 @@ TEST_P(Replay, TakesEveryKnownInputAndSmallChangesOfIt) {
   SeededRandom random{20'260'101 + static_cast<std::uint64_t>(seed)};
   for (const std::string& input : inputs) {
     GetParam().run(input);
-    for (int i = 0; i < 400; ++i) {
+    for (int i = 0; i < GetParam().changes; ++i) {
       GetParam().run(changed(input, inputs[random.next() % inputs.size()], random));
     }
   }

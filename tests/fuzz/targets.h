@@ -11,6 +11,7 @@ namespace comfy::fuzz {
 struct Target {
   std::string_view name;  ///< also its folder below tests/fuzz/corpus
   void (*run)(std::string_view input);
+  int changes = 400;  ///< of each known input, for the replay
 };
 
 std::span<const Target> targets();
@@ -18,12 +19,14 @@ std::span<const Target> targets();
 // json_targets.cpp
 void fuzz_json(std::string_view input);
 void fuzz_prompt(std::string_view input);
+void fuzz_catalogue(std::string_view input);
 // http_targets.cpp
 void fuzz_http_head(std::string_view input);
 void fuzz_multipart(std::string_view input);
 void fuzz_websocket(std::string_view input);
 // file_targets.cpp
 void fuzz_path(std::string_view input);
+void fuzz_save_name(std::string_view input);
 void fuzz_png_text(std::string_view input);
 void fuzz_picture(std::string_view input);
 void fuzz_model_file(std::string_view input);
@@ -34,5 +37,9 @@ void fuzz_broker_address(std::string_view input);
 void fuzz_token(std::string_view input);
 void fuzz_key_file(std::string_view input);
 void fuzz_config(std::string_view input);
+void fuzz_options(std::string_view input);
+// text_targets.cpp
+void fuzz_tokens(std::string_view input);
+void fuzz_regex(std::string_view input);
 
 }  // namespace comfy::fuzz

@@ -3,9 +3,14 @@
 
 #include "foundation/base/error.h"
 #include "foundation/formats/crafted_files.h"
+#include "foundation/formats/model_file.h"
+#include "foundation/formats/sealed.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <csignal>
 #include <random>
 
 namespace comfy::formats {
@@ -472,6 +477,55 @@ TEST(Pickle, SurvivesMutation) {
     }
   }
   EXPECT_GT(accepted, 100);
+}
+
+/// Every body of this file, good and bad, and one per gadget and way of calling it.
+std::vector<std::string> all_bodies() {
+  std::vector<std::string> bodies{
+      "N", dictionary({{text("a"), tensor()}}),
+      dictionary({{text("c"), call(global("torch", "Size"), {integers({1, 2})})}})};
+  for (const auto& [module, name] : kGadgets) {
+    const std::string arguments = tuple({text("id > /tmp/was_here")});
+    bodies.push_back(global(module, name) + arguments + "R");
+    bodies.push_back(text(module) + text(name) + "\x93" + arguments + "R");
+    bodies.push_back("(" + text("id") + "i" + module + "\n" + name + "\n");
+    bodies.push_back("(" + global(module, name) + text("id") + "o");
+    bodies.push_back(global(module, name) + arguments + "\x81");
+    bodies.push_back(global(module, name) + ")R}" + text("a") + text("b") + "sb");
+  }
+  for (const std::vector<Row>& rows : {kNoData, kBroken})
+    for (const Row& row : rows) bodies.push_back(row.body);
+  return bodies;
+}
+
+/// Reads what may be no model at all; only how the process ends is of interest.
+void try_reading(const std::string& bytes) {
+  try {
+    read_model_file(as_bytes(bytes), "a.ckpt");
+  } catch (const Error&) {
+  }
+}
+
+TEST(Pickle, AsksTheMachineForNothingButMemoryWhateverItHolds) {
+  const std::vector<std::string> bodies = all_bodies();
+  EXPECT_GE(bodies.size(), 600u);
+  for (const std::string& body : bodies) {
+    const std::vector<std::string> files{torch_zip(body),
+                                         torch_stream(body, {"0"}, std::string(24, '\2'))};
+    // One child for each body, so that a failure names it.
+    EXPECT_EQ(sealed::end_of([&files] {
+                for (const std::string& file : files) try_reading(file);
+              }),
+              0)
+        << body;
+  }
+}
+
+TEST(Pickle, WouldBeKilledForOpeningConnectingOrStarting) {
+  EXPECT_EQ(sealed::end_of([] { ::open("/dev/null", O_RDONLY); }), SIGSYS);
+  EXPECT_EQ(sealed::end_of([] { ::socket(AF_INET, SOCK_STREAM, 0); }), SIGSYS);
+  EXPECT_EQ(sealed::end_of([] { ::execl("/bin/true", "true", nullptr); }), SIGSYS);
+  EXPECT_EQ(sealed::end_of([] { ::fork(); }), SIGSYS);
 }
 
 }  // namespace

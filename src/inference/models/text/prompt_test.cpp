@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 namespace comfy::models::text {
 namespace {
@@ -56,6 +57,25 @@ TEST(Prompt, SurvivesDeepNesting) {
   const Parts parts = parse_prompt(deep);
   ASSERT_EQ(parts.size(), 1U);
   EXPECT_EQ(parts[0].text.size(), deep.size() - 2 * 500);
+}
+
+TEST(Prompt, InventsNoTextWhateverItIsMadeOf) {
+  std::mt19937 random{7};
+  constexpr std::string_view kPieces = "(((()))):::\\\\1.5-_e a,x\n";
+  for (int round = 0; round < 50'000; ++round) {
+    std::string text;
+    for (unsigned length = random() % 60; length > 0; --length)
+      text += kPieces[random() % kPieces.size()];
+    std::string taken;
+    for (const WeightedText& part : parse_prompt(text)) taken += part.text;
+    // What is left out are marks and weights; the rest comes in its order.
+    std::size_t at = 0;
+    for (const char c : taken) {
+      at = text.find(c, at);
+      ASSERT_NE(at, text.npos) << text << " -> " << taken;
+      ++at;
+    }
+  }
 }
 
 }  // namespace
