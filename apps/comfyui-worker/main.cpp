@@ -2,7 +2,9 @@
 #include "foundation/base/error.h"
 #include "foundation/base/log.h"
 #include "foundation/options/parse_options.h"
+#include "process_guard.h"
 #include "thread_policy.h"
+#include "worker/attempts/log.h"
 #include "worker_program.h"
 
 #include <fmt/core.h>
@@ -24,6 +26,7 @@ void set_up_log(const comfy::options::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  comfy::give_up_privileges();
   try {
     const auto parsed = comfy::options::parse_options(comfy::options::process_sources(argc, argv));
     if (parsed.help) {
@@ -41,6 +44,8 @@ int main(int argc, char** argv) {
                  "--distributed-queue-connection-uri amqp://user:password@host\n");
       return 2;
     }
+    if (parsed.options.link_fd < 0 && comfy::runs_as_root())
+      comfy::attempts::log.warn("running as root: a user with nothing but its folders is enough");
     // A child has it from the server. Where exec fails, the worker goes on as it is.
     if (parsed.options.link_fd < 0 && comfy::set_thread_policy()) ::execv("/proc/self/exe", argv);
     comfy::work(parsed.options);

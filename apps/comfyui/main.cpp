@@ -5,6 +5,7 @@
 #include "foundation/options/parse_options.h"
 #include "frontend/jobs/sqlite/sqlite_store.h"
 #include "frontend/server/log.h"
+#include "process_guard.h"
 #include "program.h"
 #include "settings.h"
 #include "thread_policy.h"
@@ -57,6 +58,8 @@ int serve(const comfy::options::Parsed& parsed, const std::vector<std::string>& 
   comfy::set_up_log(parsed.options);
   for (const std::string& warning : parsed.warnings) comfy::server::log.warn("{}", warning);
   if (do_instead(parsed.options)) return 0;
+  if (comfy::runs_as_root())
+    comfy::server::log.warn("running as root: a user with nothing but its folders is enough");
   std::signal(SIGPIPE, SIG_IGN);
   comfy::set_thread_policy();  // workers inherit it
   comfy::Program program{parsed.options, arguments};
@@ -66,6 +69,7 @@ int serve(const comfy::options::Parsed& parsed, const std::vector<std::string>& 
 }  // namespace
 
 int main(int argc, char** argv) {
+  comfy::give_up_privileges();
   try {
     const auto parsed = comfy::options::parse_options(comfy::options::process_sources(argc, argv));
     if (parsed.help) {

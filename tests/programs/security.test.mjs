@@ -248,6 +248,21 @@ test("a worker gets secrets by its environment, not by its command line, which e
   }
 });
 
+test("both programs have given up what they never need", async () => {
+  const server = await Server.start();
+  try {
+    const isWorker = (pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0].endsWith("comfyui-worker");
+    const workers = await until(() => { const found = childrenOf(server.process.pid).filter(isWorker); return found.length && found; }, "a worker");
+    for (const pid of [server.process.pid, ...workers]) {
+      assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^NoNewPrivs:\t1$/m, "no program that it starts has more rights");
+      assert.match(readFileSync(`/proc/${pid}/limits`, "utf8"), /^Max core file size +0 +0 /m, "a crash leaves no memory on the disk");
+    }
+    assert.equal(server.log.includes("running as root"), process.getuid() === 0);
+  } finally {
+    await server.stop();
+  }
+});
+
 test("no secret leaves in answers, logs, the store after a job, or pictures", async () => {
   const folder = mkdtempSync(join(tmpdir(), "comfyui-canary-"));
   const canary = (name) => `canary-${name}-8c1f`;

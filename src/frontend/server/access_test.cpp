@@ -105,6 +105,8 @@ TEST_F(AccessTest, AnswersEveryRouteOfHigherRolesWith403) {
   EXPECT_EQ(as("ann", "POST", "/free", "{}").status, 403u);
   EXPECT_EQ(as("root", "POST", "/free", "{}").status, 200u);
   EXPECT_EQ(as("ann", "GET", "/internal/logs/raw").status, 403u);
+  EXPECT_EQ(as("ann", "GET", "/internal/folder_paths").status, 403u);
+  EXPECT_EQ(as("ann", "GET", "/internal/files/output").status, 200u) << "the sidebar of the editor";
   EXPECT_EQ(as("eve", "GET", "/queue").status, 200u);
   EXPECT_EQ(as("eve", "POST", "/queue", R"({"clear": true})").status, 403u);
 }
@@ -325,6 +327,8 @@ TEST_F(ManyUsersTest, HaveUploadsOfTheirOwn) {
   EXPECT_EQ(as("ann", "GET", "/view?filename=a.png&type=input").status, 200u);
   EXPECT_EQ(as("bob", "GET", "/view?filename=a.png&type=input").status, 404u);
   EXPECT_TRUE(std::filesystem::exists(server_->base().path() / "input/ann/a.png"));
+  EXPECT_EQ(as("ann", "GET", "/internal/files/input").body, R"(["a.png"])");
+  EXPECT_EQ(as("bob", "GET", "/internal/files/input").body, "[]");
   EXPECT_FALSE(as("ann", "GET", "/users").json().find("users")) << "nothing to choose from";
 }
 

@@ -39,8 +39,9 @@ std::vector<Route> folder_routes() {
   return {
       {Method::get, "/internal/folder_paths", on_pool<get_folder_paths>, BodyLimit::small,
        Alias::none, Access::admin},
+      // The editor's sidebar of outputs: what it lists, /view shows to the same people.
       {Method::get, "/internal/files/{directory_type}", on_pool<get_files>, BodyLimit::small,
-       Alias::none, Access::admin},
+       Alias::none, Access::read},
   };
 }
 
