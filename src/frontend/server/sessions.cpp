@@ -168,7 +168,10 @@ void Sessions::to_audience(const Event& event, Send send) const {
 }
 
 void Sessions::deliver(const jobs::TextEvent& event) {
-  to_audience(event, [&event](Socket& socket) { socket.send(event.text); });
+  to_audience(event, [&event](Socket& socket) {
+    socket.send(event.text);
+    socket.release_preview(event.prompt_id);
+  });
 }
 
 void Sessions::deliver(const jobs::PreviewEvent& event) {
@@ -195,8 +198,11 @@ void Sessions::deliver(const jobs::PreviewEvent& event) {
     // A picture of kind 1 is a result (SaveImageWebsocket), which must arrive.
     if (event.kind == kPicture) {
       socket.send_binary(bytes);
-    } else {
+    } else if (socket.takes_metadata) {
       socket.send_preview(event.prompt_id, bytes);
+    } else {
+      // ComfyUI sends these after the progress that they belong to, those with metadata before it.
+      socket.hold_preview(event.prompt_id, bytes);
     }
   };
   to_audience(event, send);

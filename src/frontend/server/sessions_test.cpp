@@ -184,7 +184,11 @@ TEST(Session, GetsPreviewsInTheFormItUnderstands) {
   EXPECT_EQ(modern.receive().bytes, with_metadata + "JPEG1");
   send(4, true, "JPEG2");
   EXPECT_EQ(modern.receive().bytes, with_metadata + "JPEG2");
-  // Unasked previews break simple clients.
+  // Unasked previews break simple clients; the others come after the progress they belong to.
+  jobs::TextEvent progress = event_for("s", "progress");
+  progress.prompt_id = "p";
+  server.relay().send(progress);
+  EXPECT_EQ(simple.receive().type(), "progress");
   EXPECT_EQ(simple.receive().bytes, plain + "JPEG2");
   // Kind 1 is a result, which must come.
   send(1, false, "JPEG3");

@@ -114,6 +114,17 @@ void Socket::send_preview(const std::string& prompt_id, SharedBytes bytes) {
   wake();
 }
 
+void Socket::hold_preview(const std::string& prompt_id, SharedBytes bytes) {
+  held_previews_.insert_or_assign(prompt_id, std::move(bytes));
+}
+
+void Socket::release_preview(const std::string& prompt_id) {
+  const auto held = held_previews_.find(prompt_id);
+  if (held == held_previews_.end()) return;
+  send_preview(prompt_id, std::move(held->second));
+  held_previews_.erase(held);
+}
+
 void Socket::close(CloseCode code, std::string reason) {
   if (closing_ || ended_) return;
   log.debug("closing the socket of {}: {}", client_id_, reason);

@@ -51,6 +51,10 @@ class Socket : public std::enable_shared_from_this<Socket> {
   void send_binary(SharedBytes bytes);
   /// Queues a binary message that only matters while it is the newest of its prompt.
   void send_preview(const std::string& prompt_id, SharedBytes bytes);
+  /// The same, but it waits for the next message about its prompt, which it is to follow.
+  void hold_preview(const std::string& prompt_id, SharedBytes bytes);
+  /// Queues the preview of that prompt that waits, if there is one.
+  void release_preview(const std::string& prompt_id);
   /// Sends a close frame once the message being sent is out; what is queued is dropped.
   void close(CloseCode code, std::string reason);
   /// Pings, and ends connections that are silent or do not answer a close. Called every second.
@@ -85,6 +89,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   std::deque<Frame> queue_;
   std::size_t queued_bytes_ = 0;
   std::map<std::string, SharedBytes> previews_;
+  std::map<std::string, SharedBytes> held_previews_;
   bool open_ = false;   ///< accepted and not yet ended
   bool ended_ = false;  ///< nothing is read or written any more
   bool ping_due_ = false;
