@@ -37,11 +37,11 @@ link::RabbitOptions broker_options(const options::Options& options, std::string_
     throw Error(Error::Kind::invalid_input,
                 fmt::format("--distributed-protocol must be native, got {}; others are not spoken",
                             options.distributed_protocol));
-  const link::BrokerAddress address =
-      link::parse_broker_address(options.distributed_queue_connection_uri);
-  if (address.user == "guest" && !address.is_loopback())
-    link::log.warn("the broker at {} is used as \"guest\": give each program a user of its own",
-                   address.shown());
+  for (const link::BrokerAddress& address :
+       link::parse_broker_addresses(options.distributed_queue_connection_uri))
+    if (address.user == "guest" && !address.is_loopback())
+      link::log.warn("the broker at {} is used as \"guest\": give each program a user of its own",
+                     address.shown());
   return {
       .uri = options.distributed_queue_connection_uri,
       .queue = options.distributed_queue_name,

@@ -132,7 +132,7 @@ void make_queue(const std::string& name, std::int64_t length) {
 
 TEST(AmqpConnection, TellsWhatBecameOfAPublish) {
   make_queue("full", 1);
-  AmqpConnection connection{address(), "test", AmqpConnection::Confirms::on, {}};
+  AmqpConnection connection{BrokerAddresses{address()}, "test", AmqpConnection::Confirms::on, {}};
   connection.start();
   ASSERT_TRUE(wait_until([&] { return connection.is_up(); }));
   Happenings<Published> results;
@@ -155,9 +155,26 @@ TEST(AmqpConnection, TellsWhatBecameOfAPublish) {
   EXPECT_TRUE(state.connected);
 }
 
+TEST(AmqpConnection, GoesOnWhenAMessageCannotBeSent) {
+  AmqpConnection connection{BrokerAddresses{address()}, "test", AmqpConnection::Confirms::on, {}};
+  connection.start();
+  ASSERT_TRUE(wait_until([&] { return connection.is_up(); }));
+  Happenings<Published> results;
+  const auto publish = [&](std::string key) {
+    connection.publish({.message = {.routing_key = std::move(key), .mandatory = true},
+                        .keep = true,
+                        .done = [&](Published result) { results.add(result); }});
+  };
+  publish(std::string(300, 'x'));
+  EXPECT_EQ(results.wait_for(1).back(), Published::unknown);
+  publish("nowhere");
+  EXPECT_EQ(results.wait_for(2).back(), Published::returned);
+  EXPECT_EQ(connection.state().connects, 1U) << "the connection is the same";
+}
+
 TEST(AmqpConnection, KeepsWhatIsToBeKeptOverAnOutage) {
   make_queue("outage", 1000);
-  AmqpConnection connection{address(), "test", AmqpConnection::Confirms::on, {}};
+  AmqpConnection connection{BrokerAddresses{address()}, "test", AmqpConnection::Confirms::on, {}};
   connection.start();
   ASSERT_TRUE(wait_until([&] { return connection.is_up(); }));
   const std::uint64_t epoch = connection.epoch();

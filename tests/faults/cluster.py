@@ -59,9 +59,9 @@ class Cluster:
 
     kinds = ("worker", "frontend", "broker")
 
-    def __init__(self, base, frontends=1, workers=2, *, options=(), worker_options=(), settings="", address=None):
+    def __init__(self, base, frontends=1, workers=2, *, options=(), worker_options=(), settings="", address=None, broker=None):
         self.base, self.output = base, base / "output"
-        self.broker = Broker(base / "broker", settings)
+        self.broker = broker or Broker(base / "broker", settings)
         self.options, self.worker_options = options, worker_options
         self.sizes = {"frontend": frontends, "worker": workers}
         self.address = address or (lambda role, port: port)

@@ -25,6 +25,7 @@ import garbage
 import load
 import network
 import poison
+import quorum
 import submits
 import takeover
 import upgrade
@@ -49,9 +50,10 @@ FAULTS = {
     "F20": load.flood,
     "F22": load.soak,
     "F23": brokers.settings_guard,
+    "F24": quorum.quorum,
     "takeover": takeover.takeover,
 }
-AROUND_A_BROKER = ("F5", "F6", "F7", "F8", "F18", "F19", "F23", "takeover")
+AROUND_A_BROKER = ("F5", "F6", "F7", "F8", "F18", "F19", "F23", "F24", "takeover")
 BY_HAND = ("F18", "takeover")  # the one needs programs of an older version, the other is a figure
 GATE = ("F1", "F12", "F13", "F14", "F17")
 

@@ -10,6 +10,9 @@ from sites import MANY
 from tcp_proxy import Proxy
 
 CUTS = ("reset", "half open", "black hole", "deaf", "cut after", "refuse", "slow")
+# Those that need no time of their own, for thousands of cuts: MANY_CUTS and more, one right after the other.
+QUICK_CUTS = ("reset", "half open", "cut after")
+MANY_CUTS = 100
 
 
 class Network:
@@ -27,19 +30,19 @@ class Network:
         for way in self.ways.values():
             way.close()
 
-    def cut(self, random, kind, role):
+    def cut(self, random, kind, role, quick=False):
         """One fault of that kind on the way of that role, and its end."""
         way = self.ways[role]
         if kind == "reset":
             way.reset_all()
         elif kind == "half open":
             way.leave_half_open()
-            time.sleep(1)
+            time.sleep(0.2 if quick else 1)
         elif kind == "cut after":
             # Every connection anew, each time the same number of bytes further than the last: into every part of a login.
             way.cut_after = random.randrange(1, 20_000)
             way.reset_all()
-            time.sleep(random.uniform(2, 6))
+            time.sleep(random.uniform(*((0.2, 1) if quick else (2, 6))))
             way.cut_after = None
         elif kind == "slow":
             way.delay, way.rate = 0.05, 40_000
@@ -57,6 +60,8 @@ class Network:
 def cuts(run):
     """F5: each kind of cut in turn, on the way of the frontends or of the workers, while clients submit."""
     network, times = Network(), run.size(4, 21)
+    quick = times >= MANY_CUTS
+    kinds = QUICK_CUTS if quick else CUTS
     with Folder() as base, Cluster(base, 2, run.workers, options=MANY, address=network) as cluster:
         for store in cluster.stores:
             guard(store)
@@ -66,8 +71,8 @@ def cuts(run):
         for client in clients:
             client.start()
         for i in range(times):
-            time.sleep(run.random.uniform(1, 3))
-            network.cut(run.random, CUTS[i % len(CUTS)], run.random.choice(["frontend", "worker"]))
+            time.sleep(run.random.uniform(*((0, 0.8) if quick else (1, 3))))
+            network.cut(run.random, kinds[i % len(kinds)], run.random.choice(["frontend", "worker"]), quick)
         for client in clients:
             client.ending.set()
         for client in clients:

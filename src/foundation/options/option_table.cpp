@@ -142,7 +142,7 @@ const Row kRows[] = {
     {.flag = "start-paused", .member = &Options::start_paused, .standing = works, .help = "Accepts prompts and runs none until resumed."},
     {.flag = "workers", .member = &Options::workers, .standing = works, .help = "Worker processes on this machine: a number, or auto."},
     {.flag = "workflows", .member = &Options::workflows, .standing = outstanding, .help = "Workflow files to run without a server."},
-    {.flag = "distributed-queue-connection-uri", .member = &Options::distributed_queue_connection_uri, .standing = works, .help = "RabbitMQ to share work through, amqp://user:password@host.", .secret = true},
+    {.flag = "distributed-queue-connection-uri", .member = &Options::distributed_queue_connection_uri, .standing = works, .help = "RabbitMQ to share work through, amqp://user:password@host; of several nodes all, with commas between.", .secret = true},
     {.flag = "distributed-queue-worker", .member = &Options::distributed_queue_worker, .standing = works, .help = "comfyui-worker: takes work from RabbitMQ, as it does whenever it is given an address."},
     {.flag = "distributed-queue-frontend", .member = &Options::distributed_queue_frontend, .standing = works, .help = "Gives work to RabbitMQ, and starts no worker."},
     {.flag = "distributed-queue-name", .member = &Options::distributed_queue_name, .standing = works, .help = "Name of the shared queue."},

@@ -82,4 +82,17 @@ BrokerAddress parse_broker_address(const std::string& uri) {
   return address;
 }
 
+BrokerAddresses parse_broker_addresses(const std::string& uris) {
+  BrokerAddresses addresses;
+  for (const std::string_view uri : split(uris, ','))
+    addresses.push_back(parse_broker_address(std::string{trim(uri)}));
+  return addresses;
+}
+
+std::string shown(const BrokerAddresses& addresses) {
+  std::vector<std::string> names;
+  for (const BrokerAddress& address : addresses) names.push_back(address.shown());
+  return join(names, ", ");
+}
+
 }  // namespace comfy::link

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace comfy::link {
 
@@ -26,5 +27,11 @@ struct BrokerAddress {
 
 /// Throws Error(invalid_input), whose text never repeats the URI: it holds a password.
 BrokerAddress parse_broker_address(const std::string& uri);
+
+/// One broker, or the nodes of one, with commas between. (A comma inside of one is written %2C.)
+using BrokerAddresses = std::vector<BrokerAddress>;
+BrokerAddresses parse_broker_addresses(const std::string& uris);
+/// Without users and passwords, for logs.
+std::string shown(const BrokerAddresses& addresses);
 
 }  // namespace comfy::link

@@ -28,6 +28,15 @@ TEST(BrokerAddress, HasTheUsualDefaults) {
   EXPECT_EQ(parse_broker_address("amqps://broker.example").port, 5671);
 }
 
+TEST(BrokerAddress, MayBeThatOfSeveralNodes) {
+  const BrokerAddresses nodes = parse_broker_addresses("amqp://a:b%2Cc@one, amqp://a:b@two:7000");
+  ASSERT_EQ(nodes.size(), 2u);
+  EXPECT_EQ(nodes[0].password, "b,c");
+  EXPECT_EQ(nodes[1].port, 7000);
+  EXPECT_EQ(shown(nodes), "amqp://one:5672/, amqp://two:7000/");
+  EXPECT_THROW(parse_broker_addresses("amqp://one,"), Error);
+}
+
 TEST(BrokerAddress, IsReadToTheLastPart) {
   const BrokerAddress address = parse_broker_address(
       "amqps://me:p%40ss%2Fword@[2001:db8::1]:7000/studio%2Fnight?cacertfile="

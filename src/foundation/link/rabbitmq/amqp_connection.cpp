@@ -16,6 +16,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Before the next node of a broker is tried: what is sent to a queue whose leader has just died
+// lies for ten seconds in RabbitMQ 3.10, unless another leader was found by then.
+constexpr auto kElection = 2s;
+constexpr std::size_t kLongestName = 255;
 constexpr auto kFirstPause = 100ms;
 constexpr auto kLongestPause = 5000ms;
 constexpr auto kTurn = 500ms;
@@ -37,15 +41,25 @@ std::chrono::milliseconds jittered(std::chrono::milliseconds pause) {
       static_cast<long long>(static_cast<double>(pause.count()) * factor(random))};
 }
 
+/// AMQP's short texts. One that is too long ends the connection, and would again after each new one
+/// as long as it is kept.
+bool can_be_sent(const AmqpMessage& message) {
+  const auto fits = [](const std::string* text) { return text->size() <= kLongestName; };
+  const auto texts = {&message.exchange,         &message.routing_key, &message.content_type,
+                      &message.content_encoding, &message.type,        &message.message_id,
+                      &message.correlation_id,   &message.reply_to};
+  return std::ranges::all_of(texts, fits);
+}
+
 }  // namespace
 
-AmqpConnection::AmqpConnection(BrokerAddress address, std::string name, Confirms confirms,
+AmqpConnection::AmqpConnection(BrokerAddresses addresses, std::string name, Confirms confirms,
                                Hooks hooks)
-    : address_{std::move(address)},
+    : addresses_{std::move(addresses)},
       name_{std::move(name)},
       confirms_{confirms},
       hooks_{std::move(hooks)} {
-  state_.address = address_.shown();
+  state_.address = address().shown();
   state_.trouble = "not connected yet";
 }
 
@@ -68,7 +82,10 @@ void AmqpConnection::stop(std::chrono::milliseconds patience) {
 void AmqpConnection::publish(Publication publication) {
   {
     const std::lock_guard lock{mutex_};
-    if (!publication.keep && !up_) {
+    const bool sendable = can_be_sent(publication.message);
+    if (!sendable)
+      log.warn("a message with a name of more than {} bytes is not sent", kLongestName);
+    if (!sendable || (!publication.keep && !up_)) {
       give_up(std::move(publication));
     } else {
       if (!publication.replaces.empty())
@@ -136,15 +153,17 @@ bool AmqpConnection::done_stopping() const {
 
 void AmqpConnection::run() {
   auto wait = std::chrono::milliseconds{kFirstPause};
+  std::size_t failures = 0;
   while (!done_stopping()) {
     std::string reason = "this program ends";
     std::optional<Steady::time_point> up_since;
     try {
-      AmqpChannel channel{address_, name_};
+      AmqpChannel channel{address(), name_};
       if (confirms_ == Confirms::on) channel.select_confirms();
       if (hooks_.set_up) hooks_.set_up(channel);
       went_up();
       up_since = Steady::now();
+      failures = 0;
       serve(channel);
       channel.close();
     } catch (const Error& error) {
@@ -154,6 +173,10 @@ void AmqpConnection::run() {
     if (up_since && Steady::now() - *up_since > kLasting) wait = kFirstPause;
     went_down(reason);
     if (done_stopping()) break;
+    at_ = (at_ + 1) % addresses_.size();
+    if (up_since && addresses_.size() > 1) pause(kElection);
+    // There is time to breathe once all of them have been tried.
+    if (++failures % addresses_.size() != 0) continue;
     pause(jittered(wait));
     wait = std::min(wait * 2, std::chrono::milliseconds{kLongestPause});
   }
@@ -178,13 +201,14 @@ void AmqpConnection::went_up() {
   ++epoch_;
   {
     const std::lock_guard lock{mutex_};
+    state_.address = address().shown();
     state_.trouble.clear();
     state_.blocked = false;
     ++state_.connects;
     turned_ = Steady::now();
     up_ = true;
   }
-  log.info("{} is connected to {}", name_, address_.shown());
+  log.info("{} is connected to {}", name_, address().shown());
   if (hooks_.on_up) hooks_.on_up();
 }
 
@@ -313,9 +337,9 @@ void AmqpConnection::on_blocked(const AmqpBlocked& blocked) {
     state_.trouble = blocked.reason;
   }
   if (blocked.blocked) {
-    log.warn("{} takes nothing for now: {}", address_.shown(), blocked.reason);
+    log.warn("{} takes nothing for now: {}", address().shown(), blocked.reason);
   } else {
-    log.info("{} takes messages again", address_.shown());
+    log.info("{} takes messages again", address().shown());
   }
 }
 

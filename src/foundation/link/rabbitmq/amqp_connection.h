@@ -61,7 +61,8 @@ class AmqpConnection {
   };
   enum class Confirms { on, off };
 
-  AmqpConnection(BrokerAddress address, std::string name, Confirms confirms, Hooks hooks);
+  /// addresses: tried in turn, beginning with the one that worked last.
+  AmqpConnection(BrokerAddresses addresses, std::string name, Confirms confirms, Hooks hooks);
   ~AmqpConnection();
   AmqpConnection(const AmqpConnection&) = delete;
   AmqpConnection& operator=(const AmqpConnection&) = delete;
@@ -111,9 +112,10 @@ class AmqpConnection {
   void went_down(const std::string& reason);
   void pause(std::chrono::milliseconds time);
   bool has_work() const;
+  const BrokerAddress& address() const { return addresses_[at_]; }
   bool done_stopping() const;
 
-  const BrokerAddress address_;
+  const BrokerAddresses addresses_;
   const std::string name_;
   const Confirms confirms_;
   const Hooks hooks_;
@@ -136,6 +138,7 @@ class AmqpConnection {
   std::map<std::uint64_t, Pending> pending_;
   std::uint64_t last_tag_ = 0;
   std::size_t pending_bytes_ = 0;
+  std::size_t at_ = 0;  // of the addresses
   std::thread thread_;
 };
 

@@ -35,13 +35,13 @@ class RabbitServer final : public RabbitServerLink {
   explicit RabbitServer(const RabbitOptions& options)
       : topology_{options.queue},
         id_{options.id},
-        complaints_{options.id, parse_broker_address(options.uri).shown(), system_clock()},
-        out_{parse_broker_address(options.uri),
+        complaints_{options.id, shown(parse_broker_addresses(options.uri)), system_clock()},
+        out_{parse_broker_addresses(options.uri),
              options.id + " (sends)",
              AmqpConnection::Confirms::on,
              {.on_up = [this] { say_found(); },
               .on_trouble = [this](const Error& error) { complaints_.trouble(error.message); }}},
-        in_{parse_broker_address(options.uri),
+        in_{parse_broker_addresses(options.uri),
             options.id + " (receives)",
             AmqpConnection::Confirms::off,
             {.set_up = [this](AmqpChannel& channel) { set_up(channel); },
@@ -255,6 +255,8 @@ void RabbitServer::receive(AmqpDelivery delivery) {
     listener_->on_message(std::move(message));
   } catch (const Error& error) {
     log.warn("a message is passed over: {}", error.message);
+    const std::lock_guard count{mutex_};
+    ++garbage_;
   }
 }
 

@@ -44,9 +44,9 @@ class RabbitWorkers final : public RabbitWorkerLink {
   explicit RabbitWorkers(RabbitFrontendOptions options)
       : options_{std::move(options)},
         topology_{options_.broker.queue},
-        complaints_{options_.broker.id, parse_broker_address(options_.broker.uri).shown(),
+        complaints_{options_.broker.id, shown(parse_broker_addresses(options_.broker.uri)),
                     system_clock()},
-        out_{parse_broker_address(options_.broker.uri),
+        out_{parse_broker_addresses(options_.broker.uri),
              options_.broker.id + " (sends)",
              AmqpConnection::Confirms::on,
              {.set_up = [this](AmqpChannel& channel) { declare(channel); },
@@ -54,7 +54,7 @@ class RabbitWorkers final : public RabbitWorkerLink {
               .on_tick = [this](AmqpChannel& channel) { tick(channel); },
               .on_trouble = [this](const Error& error) { on_trouble(error); }}},
         in_{std::make_shared<AmqpConnection>(
-            parse_broker_address(options_.broker.uri), options_.broker.id + " (receives)",
+            parse_broker_addresses(options_.broker.uri), options_.broker.id + " (receives)",
             AmqpConnection::Confirms::off,
             AmqpConnection::Hooks{
                 .set_up = [this](AmqpChannel& channel) { set_up(channel); },
@@ -88,7 +88,9 @@ class RabbitWorkers final : public RabbitWorkerLink {
   bool ends_grace();
   bool may_be_on_its_way_back(const WorkerKey& worker) const;
   bool declare(AmqpChannel& channel) const {
-    return topology_.declare_shared(channel, options_.store);
+    return topology_.declare_shared(
+        channel, options_.store,
+        leases_away_ ? Topology::Leases::elsewhere : Topology::Leases::shared);
   }
   void look_after_queues(AmqpChannel& channel);
   void set_up(AmqpChannel& channel);
@@ -114,6 +116,7 @@ class RabbitWorkers final : public RabbitWorkerLink {
   WorkerListener* listener_ = nullptr;
   std::mutex hearing_;  // the listener hears one thing at a time
   std::atomic<bool> ever_up_{false};
+  std::atomic<bool> leases_away_{false};
 
   mutable std::mutex mutex_;
   std::uint64_t ups_ = 0;                       // how often this server's connections came up
@@ -149,7 +152,9 @@ void RabbitWorkers::set_up(AmqpChannel& channel) {
   channel.limit_unacknowledged(Lane::main, kResultsAtOnce);
   consume(channel, topology_.results(store), kResults);
   consume(channel, topology_.dead(), kDead);
-  channel.consume(Lane::main, topology_.leases(store), kLeases, Acknowledge::never);
+  if (leases_away_) topology_.declare_own_leases(channel, store, id);
+  channel.consume(Lane::main, leases_away_ ? topology_.own_leases(id) : topology_.leases(store),
+                  kLeases, Acknowledge::never);
   channel.consume(Lane::main, topology_.events(id), kEvents, Acknowledge::never);
   channel.consume(Lane::main, topology_.previews(id), kPreviews, Acknowledge::never);
 }
@@ -185,6 +190,8 @@ void RabbitWorkers::note_answer(const std::string& queue, Published result) {
 
 void RabbitWorkers::on_trouble(const Error& error) {
   complaints_.trouble(error.message);
+  // From the next connection on, and for good: one of its own serves as well.
+  if (error.details == Topology::kLeasesAway) leases_away_ = true;
   // Another object of that name. It is as the cluster's other programs want it, or a stranger's.
   if (error.kind == Error::Kind::conflict && !ever_up_.load() && options_.on_conflict)
     options_.on_conflict(error.message);

@@ -30,6 +30,12 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, allowed);
 }
 
+AmqpArguments arguments_of_leases() {
+  return {{"x-message-ttl", 15'000},
+          {"x-max-length", 10'000},
+          {"x-overflow", std::string{"drop-head"}}};
+}
+
 }  // namespace
 
 Topology::Topology(std::string queue) : queue_{std::move(queue)} {
@@ -56,7 +62,8 @@ std::string Topology::worker_of(std::string_view queue) const {
   return queue.starts_with(prefix) ? std::string{queue.substr(prefix.size())} : std::string{};
 }
 
-bool Topology::declare_shared(AmqpChannel& channel, const std::string& store) const {
+bool Topology::declare_shared(AmqpChannel& channel, const std::string& store,
+                              Leases leases_are) const {
   for (const char* name : {kResults, kLeases, kDead}) channel.declare_exchange(name, "direct");
   for (const char* name : {kControl, kEvents, kPreviews}) channel.declare_exchange(name, "topic");
   const AmqpChannel::Queue durable{.durable = true};
@@ -76,14 +83,31 @@ bool Topology::declare_shared(AmqpChannel& channel, const std::string& store) co
       results(store), durable,
       {{"x-queue-type", quorum}, {"x-overflow", std::string{"reject-publish"}}});
   channel.bind(results(store), kResults, key(store));
-  const std::size_t of_leases = channel.declare_queue(leases(store), durable,
-                                                      {{"x-message-ttl", 15'000},
-                                                       {"x-max-length", 10'000},
-                                                       {"x-overflow", std::string{"drop-head"}}});
+  if (leases_are == Leases::elsewhere) return of_results > 0;
+  try {
+    return declare_leases(channel, store) && of_results > 0;
+  } catch (const Error& error) {
+    // A classic queue lies on one node, and nobody has it while that one is away.
+    if (error.kind != Error::Kind::not_found) throw;
+    throw Error(Error::Kind::unavailable, error.message, kLeasesAway);
+  }
+}
+
+bool Topology::declare_leases(AmqpChannel& channel, const std::string& store) const {
+  const std::size_t consumers =
+      channel.declare_queue(leases(store), {.durable = true}, arguments_of_leases());
   channel.bind(leases(store), kLeases, key(store));
   // Workers that speak to no server in particular say hello to every one.
   channel.bind(leases(store), kLeases, key_of_all());
-  return of_results > 0 && of_leases > 0;
+  return consumers > 0;
+}
+
+void Topology::declare_own_leases(AmqpChannel& channel, const std::string& store,
+                                  const std::string& frontend) const {
+  channel.declare_queue(own_leases(frontend), {.exclusive = true, .auto_delete = true},
+                        arguments_of_leases());
+  channel.bind(own_leases(frontend), kLeases, key(store));
+  channel.bind(own_leases(frontend), kLeases, key_of_all());
 }
 
 void Topology::declare_frontend(AmqpChannel& channel, const std::string& frontend) const {

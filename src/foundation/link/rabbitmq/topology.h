@@ -32,6 +32,10 @@ class Topology {
   std::string jobs(Urgency urgency) const;
   std::string results(const std::string& store) const { return "comfy.results." + key(store); }
   std::string leases(const std::string& store) const { return "comfy.leases." + key(store); }
+  /// A frontend's own, for as long as the broker's node is away on which the shared one lies.
+  std::string own_leases(const std::string& frontend) const {
+    return "comfy.leases." + queue_ + ".of." + frontend;
+  }
   std::string dead() const { return "comfy.dead." + queue_; }
   std::string worker(const std::string& id) const { return worker_prefix() + id; }
   std::string events(const std::string& frontend) const {
@@ -52,13 +56,19 @@ class Topology {
 
   /// What a frontend creates. Everything is accepted again as it is; an object of that name with
   /// other settings throws Error(conflict).
-  /// Returns whether anybody consumes what is sent to this store.
-  bool declare_shared(AmqpChannel& channel, const std::string& store) const;
+  /// Returns whether anybody consumes what is sent to this store. Without Leases::elsewhere it
+  /// throws Error(unavailable) with `details` kLeasesAway while the node is away that has them.
+  enum class Leases { shared, elsewhere };
+  static constexpr const char* kLeasesAway = "leases_away";
+  bool declare_shared(AmqpChannel& channel, const std::string& store, Leases leases) const;
+  void declare_own_leases(AmqpChannel& channel, const std::string& store,
+                          const std::string& frontend) const;
   void declare_frontend(AmqpChannel& channel, const std::string& frontend) const;
   /// A worker's own queue. What frontends create must be there: Error(not_found) until then.
   void declare_worker(AmqpChannel& channel, const std::string& id) const;
 
  private:
+  bool declare_leases(AmqpChannel& channel, const std::string& store) const;
   std::string worker_prefix() const { return "comfy.worker." + queue_ + "."; }
   std::string queue_;
 };
