@@ -7,7 +7,7 @@ import time
 import zlib
 
 from cluster import Cluster
-from programs import Folder, wait_until
+from programs import Folder, free_port, metric_of, wait_until
 from promises import Client, Journal, Verdict, guard
 from sites import MANY
 
@@ -98,6 +98,9 @@ def garbage(run):
     """F19: nobody crashes, the frontends count it, and prompts run as if it were not there."""
     wanted = run.size(400, 10_000)
     with Folder() as base, Cluster(base, 1, run.workers, options=MANY) as cluster:
+        # One of the workers is watched, as an operator would.
+        health = free_port()
+        cluster.add_worker("--health-port", health).launch()
         frontend, = cluster.wait_workers().frontends
         guard(frontend.store)
         pids = [process.pid for process in (*cluster.frontends, *cluster.workers)]
@@ -113,9 +116,11 @@ def garbage(run):
         assert [process.pid for process in (*cluster.frontends, *cluster.workers) if process.alive()] == pids, cluster.tail()
         counted = frontend.metric("broker_garbage_total") + frontend.metric("ignored_messages_total")
         assert counted >= wanted / 10, f"expected some of {wanted} to be counted, found {counted}"
+        by_worker = metric_of(health, "comfyui_worker_broker_garbage_total")
+        assert by_worker >= wanted / 100, f"expected some of {wanted} to be counted by a worker, found {by_worker}"
         assert all("unpickled" not in process.tail(1 << 20) for process in (*cluster.frontends, *cluster.workers))
         wait_until(lambda: not any(cluster.broker.queues().values()), 40, lambda: f"empty queues, found {cluster.broker.queues()}\n{cluster.tail()}")
         cluster.stop()
         verdict = Verdict(base / "journal", cluster.stores, cluster.output).check(most_repeated=0)
         assert len(verdict.states) >= 10, verdict.states
-        return {**verdict.figures(), "garbage": spreader.count, "counted": int(counted)}
+        return {**verdict.figures(), "garbage": spreader.count, "counted": int(counted), "counted_by_a_worker": int(by_worker)}

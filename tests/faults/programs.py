@@ -100,6 +100,14 @@ def request(port, path, body=None, headers=None, method=None, timeout=20):
         connection.close()
 
 
+def metric_of(port, name):
+    """A number of /metrics."""
+    for line in request(port, "/metrics").body.decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    raise AssertionError(f"expected {name} in /metrics")
+
+
 NO_ANSWER = (OSError, http.client.HTTPException)
 
 
@@ -140,10 +148,7 @@ class Frontend(Process):
 
     def metric(self, name):
         """A number of /metrics, such as workers or broker_garbage_total."""
-        for line in self.get("/metrics").body.decode().splitlines():
-            if line.startswith(f"comfyui_{name} "):
-                return float(line.split()[1])
-        raise AssertionError(f"expected comfyui_{name} in /metrics")
+        return metric_of(self.port, f"comfyui_{name}")
 
     def broker(self):
         """What /readyz says of the broker."""

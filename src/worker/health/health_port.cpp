@@ -54,12 +54,24 @@ tcp::acceptor listen_on(asio::io_context& io, const std::string& address, std::u
   }
 }
 
+/// The text format of Prometheus, version 0.0.4.
+std::string text_of(const std::vector<Figure>& figures) {
+  std::string text;
+  for (const auto& [name, help, kind, value] : figures)
+    text += fmt::format(
+        "# HELP comfyui_worker_{0} {1}\n# TYPE comfyui_worker_{0} {2}\n"
+        "comfyui_worker_{0} {3}\n",
+        name, help, kind == Figure::Kind::counter ? "counter" : "gauge", value);
+  return text;
+}
+
 }  // namespace
 
 struct HealthPort::State {
   asio::io_context io{1};
   std::vector<tcp::acceptor> acceptors;
   std::function<Report()> report;
+  std::function<std::vector<Figure>()> figures;
   int connections = 0;
   std::thread thread;
 
@@ -76,11 +88,15 @@ struct HealthPort::State {
       const Report now = report();
       if (!now.ready) response.result(http::status::service_unavailable);
       body = Json::Object{{"status", now.ready ? "ready" : "not ready"}, {"parts", now.parts}};
-    } else if (request.target() != "/healthz") {
+    } else if (request.target() != "/healthz" && request.target() != "/metrics") {
       response.result(http::status::not_found);
-      body = Json::Object{{"error", "/healthz or /readyz expected"}};
+      body = Json::Object{{"error", "/healthz, /readyz or /metrics expected"}};
     }
     response.body() = to_compact_json(body);
+    if (request.target() == "/metrics" && response.result() == http::status::ok) {
+      response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+      response.body() = text_of(figures());
+    }
     response.prepare_payload();
     if (request.method() == http::verb::head) response.body().clear();
     return response;
@@ -144,8 +160,10 @@ HealthPort::~HealthPort() {
 
 std::uint16_t HealthPort::port() const { return state_->acceptors.front().local_endpoint().port(); }
 
-void HealthPort::serve(std::function<Report()> report) {
+void HealthPort::serve(std::function<Report()> report,
+                       std::function<std::vector<Figure>()> figures) {
   state_->report = std::move(report);
+  state_->figures = std::move(figures);
   for (tcp::acceptor& acceptor : state_->acceptors)
     asio::co_spawn(state_->io, state_->accept(acceptor), asio::detached);
   state_->thread = std::thread{[this] { state_->io.run(); }};

@@ -17,9 +17,18 @@ struct Report {
   Json::Object parts = {};  ///< what readiness is made of, each named
 };
 
+/// A number that GET /metrics shows.
+struct Figure {
+  std::string name = {};
+  std::string help = {};
+  enum class Kind { gauge, counter } kind = Kind::counter;
+  std::uint64_t value = 0;
+};
+
 /// A small HTTP server by which a program without a web page is watched: GET /healthz answers 200
-/// while its thread runs, GET /readyz 200 or 503 with the report. It reads nothing of a request but
-/// its first line, keeps no connection, and has a thread of its own.
+/// while its thread runs, GET /readyz 200 or 503 with the report, GET /metrics the figures in
+/// the words of Prometheus. It reads nothing of a request but its first line, keeps no connection,
+/// and has a thread of its own.
 class HealthPort {
  public:
   /// Binds at once; 0 takes a free port. addresses: numeric, at least one.
@@ -30,8 +39,8 @@ class HealthPort {
   HealthPort& operator=(const HealthPort&) = delete;
 
   std::uint16_t port() const;
-  /// Answers from here on. report: called from the port's thread.
-  void serve(std::function<Report()> report);
+  /// Answers from here on. Both are called from the port's thread.
+  void serve(std::function<Report()> report, std::function<std::vector<Figure>()> figures);
 
  private:
   struct State;

@@ -36,7 +36,8 @@ std::string get(std::uint16_t port, const std::string& target, const std::string
 TEST(HealthPort, SaysThatItLivesAndWhetherItIsReady) {
   std::atomic<bool> ready = true;
   HealthPort port{{"127.0.0.1"}, 0};
-  port.serve([&] { return Report{.ready = ready, .parts = {{"broker", ready.load()}}}; });
+  port.serve([&] { return Report{.ready = ready, .parts = {{"broker", ready.load()}}}; },
+             [] { return std::vector<Figure>{}; });
   EXPECT_TRUE(get(port.port(), "/healthz").starts_with("HTTP/1.1 200"));
   const std::string good = get(port.port(), "/readyz");
   EXPECT_TRUE(good.starts_with("HTTP/1.1 200")) << good;
@@ -47,9 +48,22 @@ TEST(HealthPort, SaysThatItLivesAndWhetherItIsReady) {
   EXPECT_TRUE(get(port.port(), "/healthz").starts_with("HTTP/1.1 200"));
 }
 
+TEST(HealthPort, ShowsFigures) {
+  HealthPort port{{"127.0.0.1"}, 0};
+  port.serve([] { return Report{}; },
+             [] { return std::vector<Figure>{{.name = "x_total", .help = "Some.", .value = 3}}; });
+  const std::string answer = get(port.port(), "/metrics");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+  EXPECT_TRUE(
+      answer.ends_with("# HELP comfyui_worker_x_total Some.\n"
+                       "# TYPE comfyui_worker_x_total counter\n"
+                       "comfyui_worker_x_total 3\n"))
+      << answer;
+}
+
 TEST(HealthPort, AnswersNothingElse) {
   HealthPort port{{"127.0.0.1"}, 0};
-  port.serve([] { return Report{}; });
+  port.serve([] { return Report{}; }, [] { return std::vector<Figure>{}; });
   EXPECT_TRUE(get(port.port(), "/prompt").starts_with("HTTP/1.1 404"));
   EXPECT_TRUE(get(port.port(), "/healthz", "POST").starts_with("HTTP/1.1 405"));
   EXPECT_EQ(send_all(port.port(), "no request at all\r\n\r\n"), "");
