@@ -4,7 +4,9 @@
 #include "broker_of_options.h"
 #include "folders_of_options.h"
 #include "foundation/base/error.h"
+#include "foundation/base/hash.h"
 #include "foundation/base/strings.h"
+#include "foundation/graph/requirements.h"
 #include "foundation/link/socket/socket_server_link.h"
 #include "worker/attempts/compute.h"
 #include "worker/attempts/ledger.h"
@@ -37,6 +39,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 100ms;
+constexpr auto kLookForModels = 2s;
 constexpr auto kLastWords = 1000ms;
 constexpr std::chrono::hours kLedgerKept{24};
 // Of the machine's memory, for models kept between prompts.
@@ -134,7 +137,64 @@ health::Report how_it_is(const Door& door, const attempts::Session& session) {
   return report;
 }
 
-void serve_signals(attempts::Session& session, const sigset_t& signals, double drain_seconds) {
+/// What /metrics shows of the broker; nothing without one.
+std::vector<health::Figure> figures_of(const Door& door) {
+  if (!door.broker) return {};
+  using Kind = health::Figure::Kind;
+  const link::BrokerState broker = door.broker();
+  return {
+      {"broker_connected", "1 while the broker is connected.", Kind::gauge, broker.connected},
+      {"broker_blocked", "1 while the broker takes no messages.", Kind::gauge, broker.blocked},
+      {"broker_connects_total", "Connections to the broker that came up.", Kind::counter,
+       broker.connects},
+      {"broker_published_total", "Messages handed to the broker.", Kind::counter, broker.published},
+      {"broker_returned_total", "Messages that came back: nobody was there.", Kind::counter,
+       broker.returned},
+      {"broker_received_total", "Messages that came from the broker.", Kind::counter,
+       broker.received},
+      {"broker_garbage_total", "Messages of the broker that could not be used.", Kind::counter,
+       broker.garbage}};
+}
+
+/// The model files that a prompt reads, in whichever of the folders they lie.
+std::vector<std::string> models_of(const link::Go& go, const engine::Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& files :
+       graph::requirements_of(go.prompt, go.outputs, registry.catalogue()).models)
+    names.insert(names.end(), files.begin(), files.end());
+  return names;
+}
+
+/// Tells the servers of a cluster which models this worker finds, as they come and go.
+class ModelWatch {
+ public:
+  ModelWatch(const paths::Folders& folders, attempts::Session& session)
+      : folders_{folders}, session_{session} {}
+
+  /// Called often; looks every two seconds.
+  void tick() {
+    if (std::chrono::steady_clock::now() < next_) return;
+    next_ = std::chrono::steady_clock::now() + kLookForModels;
+    std::vector<std::uint64_t> generations;
+    for (const std::string& kind : folders_.model_kinds())
+      generations.push_back(folders_.models(kind)->generation);
+    if (generations == std::exchange(seen_, generations)) return;
+    Json::Object lists;
+    for (const std::string& kind : folders_.model_kinds())
+      lists[kind] = Json::array(folders_.models(kind)->names());
+    const Json all = std::move(lists);
+    session_.set_models(to_hex(sha256(to_compact_json(all))), all);
+  }
+
+ private:
+  const paths::Folders& folders_;
+  attempts::Session& session_;
+  std::chrono::steady_clock::time_point next_{};
+  std::vector<std::uint64_t> seen_;
+};
+
+void serve_signals(attempts::Session& session, ModelWatch* models, const sigset_t& signals,
+                   double drain_seconds) {
   const timespec patience{0, std::chrono::nanoseconds{kTick}.count()};
   bool asked = false;
   while (!session.ended()) {
@@ -145,6 +205,7 @@ void serve_signals(attempts::Session& session, const sigset_t& signals, double d
       session.drain(std::chrono::milliseconds{
           at_once ? 0 : std::llround(std::max(0.0, drain_seconds) * 1000)});
     }
+    if (models != nullptr) models->tick();
     session.tick();
   }
 }
@@ -184,13 +245,15 @@ void work(const options::Options& options) {
   executor_settings.cache = cache_options(options, available_memory);
   executor_settings.on_out_of_memory = [&residency] { residency.free(); };
   engine::Executor executor{registry, &services, executor_settings};
-  attempts::Compute compute{{.executor = executor,
-                             .folders = folders,
-                             .clock = system_clock(),
-                             .preview_method = options.preview_method,
-                             .previews = preview_options(options),
-                             .unload_models = [&residency] { residency.free(); },
-                             .devices = devices}};
+  attempts::Compute compute{
+      {.executor = executor,
+       .folders = folders,
+       .clock = system_clock(),
+       .preview_method = options.preview_method,
+       .previews = preview_options(options),
+       .unload_models = [&residency] { residency.free(); },
+       .devices = devices,
+       .models = [&registry](const link::Go& go) { return models_of(go, registry); }}};
   std::optional<attempts::ValidatorDesk> validators;
   attempts::SessionOptions settings = session_options(registry);
   // What a child is in the middle of belongs to the server that started it.
@@ -201,9 +264,13 @@ void work(const options::Options& options) {
   validators.emplace(registry,
                      [&session](const link::Verdict& verdict) { session.answer(verdict); });
   compute.attach(session);
+  // A child finds what its server finds.
+  std::optional<ModelWatch> models;
+  if (!is_child) models.emplace(folders, session).tick();
   session.connect(*door.link);
-  if (health) health->serve([&] { return how_it_is(door, session); });
-  serve_signals(session, signals, options.drain_seconds);
+  if (health)
+    health->serve([&] { return how_it_is(door, session); }, [&] { return figures_of(door); });
+  serve_signals(session, models ? &*models : nullptr, signals, options.drain_seconds);
   door.link->flush(kLastWords);
   // Threads that compute are not waited for: what they do no longer counts.
   ::_exit(0);

@@ -2,6 +2,7 @@
 #include "parts.h"
 
 #include "foundation/base/error.h"
+#include "foundation/base/hash.h"
 
 #include <fmt/format.h>
 
@@ -83,6 +84,19 @@ std::vector<server::Extension> plugin_extensions(const paths::PluginChoice& choi
     }
   }
   return extensions;
+}
+
+std::string catalogue_key(const fs::path& catalogue, const paths::PluginChoice& choice) {
+  const auto stamp = [](const fs::path& file) {
+    std::error_code ignored;
+    const auto size = fs::file_size(file, ignored);
+    return fmt::format("{} {} {}\n", file.string(), size,
+                       fs::last_write_time(file, ignored).time_since_epoch().count());
+  };
+  std::string text = stamp(program_folder() / "comfyui") + stamp(catalogue);
+  for (const paths::PluginFiles& plugin : paths::find_plugins(choice))
+    if (plugin.refusal.empty()) text += stamp(plugin.library);
+  return to_hex(sha256(text));
 }
 
 }  // namespace comfy

@@ -18,4 +18,9 @@ server::Parts find_parts(const std::filesystem::path& folder, const std::filesys
 /// The scripts that these plug-ins bring for the page; of plug-ins that may not be used, none.
 std::vector<server::Extension> plugin_extensions(const paths::PluginChoice& choice);
 
+/// Changes with the programs and with the plug-ins that a worker would load: what workers told
+/// before is of no use then.
+std::string catalogue_key(const std::filesystem::path& catalogue,
+                          const paths::PluginChoice& choice);
+
 }  // namespace comfy

@@ -99,7 +99,11 @@ Program::Program(const options::Options& options, const std::vector<std::string>
 Program::~Program() { set_log_listener({}); }
 
 jobs::JobsOptions Program::hooked(jobs::JobsOptions options) {
-  options.catalogue.known = [this](const std::string& hash) { return catalogue_.knows(hash); };
+  options.catalogue.classes = [this](const std::string& hash) { return catalogue_.classes(hash); };
+  options.catalogue.models = [this](auto names) { catalogue_.set_worker_models(std::move(names)); };
+  options.catalogue.needs = [this](const Json& prompt, const std::vector<std::string>& outputs) {
+    return graph::requirements_of(prompt, outputs, *catalogue_.catalogue());
+  };
   options.catalogue.received = [this](const std::string& hash, const Json& definitions) {
     try {
       catalogue_.receive(hash, definitions);
@@ -130,6 +134,9 @@ int Program::run() {
   } else {
     catalogue_.load(settings_.parts.catalogue);
   }
+  catalogue_.remember(folders_.user_directory() / "comfyui-nodes.json",
+                      catalogue_key(settings_.parts.catalogue, plugin_choice(options_)),
+                      system_clock());
   if (settings_.parts.web.empty()) {
     log.warn("the page is missing (share/comfyui/web); --front-end-root names another folder");
   }

@@ -62,6 +62,7 @@ Message to_message(const Hello& hello) {
                               {"models_hash", hello.models_hash},
                               {"running", std::move(running)},
                               {"busy", hello.busy}};
+  if (!hello.state.is_null()) message.body["state"] = hello.state;
   return message;
 }
 
@@ -80,6 +81,7 @@ Hello read_hello(const Message& message) {
                                static_cast<int>(item.at("attempt").as_int()),
                                item.at("token").as_string(), item.string_or("store", "")});
   hello.busy = body.bool_or("busy", false);
+  if (const Json* state = body.find("state")) hello.state = *state;
   return hello;
 }
 
@@ -187,14 +189,16 @@ bool is_replaceable(const Message& message) {
 }
 
 Message to_message(const Finish& finish) {
-  return about(Type::finish, finish.id,
-               Json::Object{{"end", kEnds[static_cast<std::size_t>(finish.end)]},
-                            {"outputs", finish.outputs},
-                            {"meta", finish.meta},
-                            {"messages", finish.messages},
-                            {"started", std::int64_t{finish.started.count()}},
-                            {"ended", std::int64_t{finish.ended.count()}},
-                            {"last_event", finish.last_event}});
+  Message message = about(Type::finish, finish.id,
+                          Json::Object{{"end", kEnds[static_cast<std::size_t>(finish.end)]},
+                                       {"outputs", finish.outputs},
+                                       {"meta", finish.meta},
+                                       {"messages", finish.messages},
+                                       {"started", std::int64_t{finish.started.count()}},
+                                       {"ended", std::int64_t{finish.ended.count()}},
+                                       {"last_event", finish.last_event}});
+  if (!finish.state.is_null()) message.body["state"] = finish.state;
+  return message;
 }
 
 Finish read_finish(Message message) {
@@ -217,6 +221,7 @@ Finish read_finish(Message message) {
   finish.started = std::chrono::milliseconds{message.body.at("started").as_int()};
   finish.ended = std::chrono::milliseconds{message.body.at("ended").as_int()};
   if (const Json* last = message.body.find("last_event")) finish.last_event = last->as_uint();
+  if (const Json* state = message.body.find("state")) finish.state = *state;
   if (!finish.outputs.is_object() || !finish.meta.is_object() || !finish.messages.is_array())
     throw Error(Error::Kind::invalid_input,
                 "outputs and meta of a finish must be objects and messages an array");

@@ -37,6 +37,7 @@ struct Hello {
   std::string models_hash = {};
   std::vector<AttemptId> running = {};
   bool busy = false;  ///< with a prompt of whichever server
+  Json state = {};    ///< as Renew::state, or null
 };
 Message to_message(const Hello& hello);
 Hello read_hello(const Message& message);
@@ -57,9 +58,10 @@ Go read_go(const Message& message);
 
 struct Renew {
   AttemptId id = {};
-  std::uint64_t counter = 0;    ///< grows with every renewal
-  std::uint64_t progress = 0;   ///< grows while the attempt gets on
-  Json state = Json::Object{};  ///< memory, what is loaded or cached
+  std::uint64_t counter = 0;   ///< grows with every renewal
+  std::uint64_t progress = 0;  ///< grows while the attempt gets on
+  /// Memory ("devices") and the model files that are held ready ("loaded").
+  Json state = Json::Object{};
 };
 Message to_message(const Renew& renew);
 Renew read_renew(const Message& message);
@@ -108,7 +110,8 @@ struct Finish {
   std::chrono::milliseconds started{};  ///< wall clock
   std::chrono::milliseconds ended{};
   std::uint64_t last_event =
-      0;  ///< seq of the attempt's last event; the two may overtake each other
+      0;            ///< seq of the attempt's last event; the two may overtake each other
+  Json state = {};  ///< as Renew::state, of now, or null
 };
 Message to_message(const Finish& finish);
 Finish read_finish(Message message);

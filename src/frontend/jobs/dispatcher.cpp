@@ -97,9 +97,14 @@ void Dispatcher::accept(Submission submission, Done<Accepted> done) {
   fail_point("parsed");
   std::optional<NewJob> job;
   std::optional<Error> refusal;
+  NeedsPtr needs;
   try {
+    std::optional<graph::Requirements> requirements;
+    if (const auto& find = options_.catalogue.needs)
+      requirements = find(submission.prompt, submission.outputs);
     job = to_new_job(std::move(submission), services_.random, services_.clock.wall());
     const std::lock_guard lock{door_->mutex};
+    if (requirements) needs = placement_.intern(*std::move(requirements));
     admit(*job);
   } catch (const Error& error) {
     refusal = error;
@@ -108,10 +113,10 @@ void Dispatcher::accept(Submission submission, Done<Accepted> done) {
     done(*refusal);
     return;
   }
-  auto stored = answered<AcceptedJob>(
-      [this, owner = job->owner, counted = !job->refusal](const Answer<AcceptedJob>& answer) {
-        on_accepted(answer, counted ? &owner : nullptr);
-      });
+  auto stored = answered<AcceptedJob>([this, owner = job->owner, counted = !job->refusal,
+                                       needs](const Answer<AcceptedJob>& answer) {
+    on_accepted(answer, counted ? &owner : nullptr, needs);
+  });
   services_.store.accept(*std::move(job),
                          [stored = std::move(stored), done](Answer<AcceptedJob> answer) {
                            stored(answer);
@@ -141,16 +146,18 @@ void Dispatcher::admit(NewJob& job) {
   }
 }
 
-void Dispatcher::on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for) {
+void Dispatcher::on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for,
+                             const NeedsPtr& needs) {
   if (counted_for != nullptr) {
     --accepting_;
     if (--accepting_of_[*counted_for] == 0) accepting_of_.erase(*counted_for);
   }
   if (!answer.succeeded() || answer.get().repeated) return;
   ++tally_.accepted;
-  const QueuedJob& job = answer.get().job;
+  QueuedJob job = answer.get().job;
+  job.needs = needs;
   if (job.expires) expiries_.emplace(*job.expires, job.prompt_id);
-  lanes_.add(job);
+  lanes_.add(std::move(job));
   send_status();
   dispatch();
 }
@@ -226,10 +233,20 @@ Counts Dispatcher::counts() const {
   counts.pending = lanes_.size() + offers_.size();
   counts.running = running_.size();
   counts.workers = workers_.size();
+  if (!workers_.empty())
+    for (const auto& [needs, waiting] : lanes_.needs())
+      if (!placement_.any_can_run(needs)) counts.unplaced += waiting;
   counts.store_writable = health.writable;
   counts.paused = paused_;
   counts.stopping = stopping_;
   return counts;
+}
+
+std::optional<std::string> Dispatcher::why_unplaced(const std::string& prompt_id) const {
+  const std::lock_guard lock{door_->mutex};
+  const std::optional<NeedsPtr> needs = lanes_.needs_of(prompt_id);
+  if (!needs || (!workers_.empty() && placement_.any_can_run(*needs))) return {};
+  return placement_.missing(*needs);
 }
 
 std::vector<WorkerView> Dispatcher::workers() const {
@@ -303,6 +320,11 @@ void Dispatcher::tick() {
   if (now >= next_tidy_) {
     next_tidy_ = now + kTidyEvery;
     services_.store.tidy(services_.clock.wall());
+    complain_of_unplaced();
+  }
+  if (forget_lists_at_ && now >= *forget_lists_at_) {
+    forget_lists_at_.reset();
+    if (placement_.forget_unused()) tell_models();
   }
   dispatch();
 }
@@ -311,7 +333,8 @@ void Dispatcher::retry_offers(Time now) {
   std::vector<std::string> unclaimed;
   const bool wanted = !shared_ || has_idle_worker();
   for (const auto& [id, offer] : offers_)
-    if (!offer.claiming && now - offer.at > kOfferAgain && wanted) unclaimed.push_back(id);
+    if (!offer.claiming && now - offer.at > kOfferAgain && (wanted || !offer.worker.empty()))
+      unclaimed.push_back(id);
   for (const std::string& id : unclaimed) {
     const link::WorkerKey key = offers_[id].worker;
     put_back(id);

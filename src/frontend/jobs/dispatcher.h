@@ -8,6 +8,7 @@
 #include "frontend/jobs/inquiries.h"
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/lanes.h"
+#include "frontend/jobs/placement.h"
 #include "frontend/jobs/store.h"
 
 #include <atomic>
@@ -48,6 +49,8 @@ class Dispatcher final : public link::WorkerListener {
   void set_paused(bool paused);
 
   Counts counts() const;
+  /// Why a waiting job waits: no worker can run it. Nothing otherwise.
+  std::optional<std::string> why_unplaced(const std::string& prompt_id) const;
   std::vector<WorkerView> workers() const;
   std::vector<TextEvent> catch_up(const std::string& client_id,
                                   std::optional<std::uint64_t> since) const;
@@ -65,6 +68,7 @@ class Dispatcher final : public link::WorkerListener {
     enum class State { idle, busy, leaving } state = State::idle;
     link::Hello hello = {};
     Json report = {};
+    Names loaded = {};           ///< model files that it holds ready
     std::string prompt_id = {};  ///< offered, claimed or running
   };
 
@@ -116,9 +120,19 @@ class Dispatcher final : public link::WorkerListener {
   void send_shutdown(std::chrono::milliseconds drain);
   void dispatch();
   void offer(const link::WorkerKey& key, Worker& worker, QueuedJob job);
-  void offer_to_all();
-  std::size_t waiting_for_all(Class job_class) const;
+  void offer_to_all(QueuedJob job);
+  /// How many jobs of each class lie in the common queue.
+  std::map<Class, std::size_t> waiting_for_all() const;
   bool has_idle_worker() const;
+  enum class Choice { any, preferred };
+  std::optional<link::WorkerKey> idle_worker(const NeedsPtr& needs, Choice choice) const;
+  static void note_state(Worker& worker, Json state);
+  void note_lists(const link::WorkerKey& key, const link::Hello& hello);
+  void on_catalogue(const link::Message& message);
+  void on_models(const link::Message& message);
+  void tell_models();
+  void complain_of_unplaced();
+  void place_elsewhere(const link::WorkerKey& key, const std::string& prompt_id);
   void claim_of_running(const link::WorkerKey& key, Running& running);
   void answer_claimant(const std::string& prompt_id);
   void greet_again(const link::WorkerKey& key, const link::Hello& hello);
@@ -131,7 +145,6 @@ class Dispatcher final : public link::WorkerListener {
   /// Marks a worker free that was busy with that prompt.
   void set_idle(const link::WorkerKey& key, const std::string& prompt_id);
   void put_back(const std::string& prompt_id);
-  void ask_for_lists(const link::WorkerKey& key, const link::Hello& hello);
   void ask_for(const link::WorkerKey& key, std::string_view what);
 
   // Running attempts.
@@ -163,7 +176,8 @@ class Dispatcher final : public link::WorkerListener {
   /// Takes a place in the queue for it, or gives it the refusal that it gets unless it is known.
   void admit(NewJob& job);
   /// counted_for: the owner whose place was taken, or null.
-  void on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for);
+  void on_accepted(const Answer<AcceptedJob>& answer, const std::string* counted_for,
+                   const NeedsPtr& needs);
   void on_cancelled(const std::vector<CancelResult>& results);
   void send_status();
   std::size_t remaining() const;
@@ -176,6 +190,7 @@ class Dispatcher final : public link::WorkerListener {
   Announcer announcer_;
   Inquiries inquiries_;
 
+  Placement placement_;
   Lanes lanes_;
   std::map<std::string, Offer> offers_;
   std::map<std::string, Running> running_;
@@ -190,6 +205,8 @@ class Dispatcher final : public link::WorkerListener {
   Time next_tidy_{};
   Time store_trouble_until_{};
   Time offers_rest_until_{};
+  std::optional<Time> forget_lists_at_ = {};
+  bool unplaced_ = false;  ///< it was told that some prompts have no worker
   bool paused_ = false;
   bool stopping_ = false;
   Counts tally_ = {};  ///< only what is counted since the start

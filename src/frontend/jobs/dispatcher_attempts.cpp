@@ -51,7 +51,7 @@ void Dispatcher::on_renew(const link::WorkerKey& key, const link::Message& messa
   link::Renew renew = link::read_renew(message);
   const Time now = services_.clock.monotonic();
   if (const auto worker = workers_.find(key); worker != workers_.end())
-    worker->second.report = std::move(renew.state);
+    note_state(worker->second, std::move(renew.state));
   Running* running = find(renew.id);
   if (running == nullptr || running->losing) {
     services_.link.send(
@@ -115,6 +115,8 @@ void Dispatcher::on_preview(link::Message message) {
 void Dispatcher::on_finish(const link::WorkerKey& key, link::Message message) {
   const std::shared_ptr<const void> held = message.held;
   link::Finish finish = link::read_finish(std::move(message));
+  if (const auto worker = workers_.find(key); worker != workers_.end() && !finish.state.is_null())
+    note_state(worker->second, std::move(finish.state));
   Running* running = find(finish.id);
   if (running == nullptr) {
     ++tally_.stale_results;
@@ -201,6 +203,9 @@ void Dispatcher::on_release(const link::WorkerKey& key, const link::Message& mes
       offer != offers_.end() && shared_ && !offer->second.claiming)
     put_back(message.prompt_id);
   const auto worker = workers_.find(key);
+  // Another server's prompt; its next greeting tells of the end.
+  if (worker != workers_.end() && reason == "busy" && worker->second.state == Worker::State::idle)
+    worker->second.state = Worker::State::busy;
   if (worker != workers_.end() && message.body.bool_or("leaving", false)) {
     worker->second.state = Worker::State::leaving;
     std::vector<std::string> offered;
@@ -266,11 +271,14 @@ void Dispatcher::on_lost(const LostAttempt& attempt, Answer<LostResult> answer) 
   if (running == nullptr) return;
   const Audience audience = audience_of(running->job);
   const std::string node = running->recap.executing;
+  const NeedsPtr needs = running->job.needs;
   charge(*running);
   running_.erase(attempt.prompt_id);
   if (!result.current) return;
   if (result.state == State::queued) {
-    lanes_.add(*result.job);
+    QueuedJob job = *result.job;
+    job.needs = needs;
+    lanes_.add(std::move(job));
     send_status();
     answer_claimant(attempt.prompt_id);
     return dispatch();

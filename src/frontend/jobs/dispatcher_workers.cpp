@@ -20,8 +20,20 @@ constexpr std::chrono::milliseconds kVerdictPatience{2'000};
 constexpr std::size_t kOffersAtLeast = 4;
 constexpr std::size_t kOffersPerWorker = 2;
 constexpr auto kOffersRest = 1s;
+// What workers have that are gone is accepted for a while: they may only be starting again.
+constexpr std::chrono::hours kListsKept{1};
 constexpr std::size_t kEarlyClaims = 10'000;
 constexpr std::size_t kMaxList = 256U << 20;  // of a catalogue, unpacked
+
+/// The model files that a worker says it holds ready.
+Names loaded_of(const Json& state) {
+  Names names;
+  const Json* loaded = state.is_object() ? state.find("loaded") : nullptr;
+  if (loaded == nullptr || !loaded->is_array()) return names;
+  for (const Json& name : loaded->as_array())
+    if (name.is_string()) names.insert(name.as_string());
+  return names;
+}
 
 Json parse_or_empty(const std::string& text) {
   return text.empty() ? Json{Json::Object{}} : parse_json(text, {.max_depth = 1024});
@@ -32,13 +44,8 @@ Json parse_or_empty(const std::string& text) {
 void Dispatcher::on_message(const link::WorkerKey& key, link::Message message) {
   using link::Type;
   try {
-    if (message.type == Type::catalogue) {
-      // Unpacked and read outside the mutex: it is long.
-      if (options_.catalogue.received)
-        options_.catalogue.received(message.body.string_or("hash", ""),
-                                    parse_json(link::inflate(message.binary, kMaxList)));
-      return;
-    }
+    if (message.type == Type::catalogue) return on_catalogue(message);
+    if (message.type == Type::models) return on_models(message);
     if (message.type == Type::verdict) return inquiries_.answer(link::read_verdict(message));
     const std::lock_guard lock{door_->mutex};
     switch (message.type) {
@@ -78,10 +85,9 @@ void Dispatcher::on_hello(const link::WorkerKey& key, const link::Message& messa
   link::Hello hello = link::read_hello(message);
   const bool is_new = !workers_.contains(key);
   Worker& worker = workers_[key];
-  if (is_new) {
-    log.info("worker {} ({}) is ready", hello.worker_id, key);
-    ask_for_lists(key, hello);
-  }
+  if (is_new) log.info("worker {} ({}) is ready", hello.worker_id, key);
+  note_lists(key, hello);
+  if (!hello.state.is_null()) note_state(worker, hello.state);
   for (const link::AttemptId& id : hello.running) {
     if (!is_new) break;
     worker.state = Worker::State::busy;
@@ -124,6 +130,11 @@ void Dispatcher::greet_again(const link::WorkerKey& key, const link::Hello& hell
   if (const auto early = early_claims_.extract(key)) on_claim(key, early.mapped());
 }
 
+void Dispatcher::note_state(Worker& worker, Json state) {
+  worker.loaded = loaded_of(state);
+  worker.report = std::move(state);
+}
+
 void Dispatcher::ask_for(const link::WorkerKey& key, std::string_view what) {
   link::Message need;
   need.type = link::Type::need;
@@ -131,17 +142,58 @@ void Dispatcher::ask_for(const link::WorkerKey& key, std::string_view what) {
   services_.link.send(key, std::move(need));
 }
 
-void Dispatcher::ask_for_lists(const link::WorkerKey& key, const link::Hello& hello) {
-  const auto& known = options_.catalogue.known;
-  if (!known || hello.catalogue_hash.empty() || known(hello.catalogue_hash)) return;
-  ask_for(key, "catalogue");
+/// With every greeting: a list that was asked for may have been lost on its way.
+void Dispatcher::note_lists(const link::WorkerKey& key, const link::Hello& hello) {
+  const auto& classes = options_.catalogue.classes;
+  // Without anybody to keep lists none are asked for, and every worker is as good as any.
+  const std::string classes_hash = classes ? hello.catalogue_hash : "";
+  const std::string models_hash = options_.catalogue.models ? hello.models_hash : "";
+  const std::string before = workers_[key].hello.models_hash;
+  placement_.set_worker(key, classes_hash, models_hash);
+  if (before != models_hash && !before.empty() && placement_.forget_unused(before)) tell_models();
+  if (!classes_hash.empty() && !placement_.knows_classes(classes_hash)) {
+    if (const auto list = classes(classes_hash)) {
+      placement_.learn_classes(classes_hash, list);
+    } else {
+      ask_for(key, "catalogue");
+    }
+  }
+  if (!models_hash.empty() && !placement_.knows_models(models_hash)) ask_for(key, "models");
+}
+
+void Dispatcher::on_catalogue(const link::Message& message) {
+  if (!options_.catalogue.received || !options_.catalogue.classes) return;
+  const std::string hash = message.body.string_or("hash", "");
+  // Unpacked and read outside the mutex: it is long.
+  options_.catalogue.received(hash, parse_json(link::inflate(message.binary, kMaxList)));
+  const std::lock_guard lock{door_->mutex};
+  placement_.learn_classes(hash, options_.catalogue.classes(hash));
+  dispatch();
+}
+
+void Dispatcher::on_models(const link::Message& message) {
+  if (!options_.catalogue.models) return;
+  auto names = std::make_shared<Names>();
+  const Json folders = parse_json(link::inflate(message.binary, kMaxList));
+  for (const auto& [folder, files] : folders.as_object())
+    for (const Json& file : files.as_array()) names->insert(folder + "/" + file.as_string());
+  const std::lock_guard lock{door_->mutex};
+  placement_.learn_models(message.body.string_or("hash", ""), std::move(names));
+  tell_models();
+  dispatch();
+}
+
+void Dispatcher::tell_models() {
+  if (options_.catalogue.models)
+    options_.catalogue.models(std::make_shared<const Names>(placement_.models()));
 }
 
 std::optional<link::Verdict> Dispatcher::ask_validator(link::Question question) {
   std::optional<link::WorkerKey> worker;
   {
     const std::lock_guard lock{door_->mutex};
-    if (!workers_.empty()) worker = workers_.begin()->first;
+    for (const auto& [key, one] : workers_)
+      if (!worker && placement_.has_class(key, question.node_class)) worker = key;
   }
   if (!worker) return {};
   const auto send = [&](const link::Question& asked) {
@@ -153,6 +205,8 @@ std::optional<link::Verdict> Dispatcher::ask_validator(link::Question question) 
 void Dispatcher::on_worker_lost(const link::WorkerKey& key, const link::WorkerExit& exit) {
   const std::lock_guard lock{door_->mutex};
   workers_.erase(key);
+  placement_.remove_worker(key);
+  forget_lists_at_ = services_.clock.monotonic() + kListsKept;
   early_claims_.erase(key);
   std::erase_if(claimants_, [&](const auto& entry) { return entry.second == key; });
   std::vector<std::string> offered;
@@ -202,37 +256,70 @@ bool Dispatcher::has_idle_worker() const {
       workers_, [](const auto& entry) { return entry.second.state == Worker::State::idle; });
 }
 
-std::size_t Dispatcher::waiting_for_all(Class job_class) const {
-  return static_cast<std::size_t>(std::ranges::count_if(offers_, [&](const auto& entry) {
-    return entry.second.waits_for_all() && entry.second.job.job_class == job_class;
-  }));
+std::map<Class, std::size_t> Dispatcher::waiting_for_all() const {
+  std::map<Class, std::size_t> waiting;
+  for (const auto& [id, offer] : offers_)
+    if (offer.waits_for_all()) ++waiting[offer.job.job_class];
+  return waiting;
 }
 
-void Dispatcher::offer_to_all() {
-  const Time now = services_.clock.monotonic();
-  if (now < offers_rest_until_ || !services_.link.is_open()) return;
-  const std::size_t window = std::max(kOffersAtLeast, kOffersPerWorker * workers_.size());
-  while (const std::optional<Class> job_class = lanes_.next_class()) {
-    if (waiting_for_all(*job_class) >= window) return;
-    QueuedJob job = *lanes_.next(now);
-    link::Message message;
-    message.type = link::Type::job;
-    message.prompt_id = job.prompt_id;
-    services_.link.offer(std::move(message), static_cast<link::Urgency>(job.job_class));
-    const std::string id = job.prompt_id;
-    offers_[id] = {.job = std::move(job), .worker = {}, .at = now};
+/// The idle worker that holds most of the models ready. With Choice::preferred only one that has
+/// more of them than another that is idle.
+std::optional<link::WorkerKey> Dispatcher::idle_worker(const NeedsPtr& needs, Choice choice) const {
+  std::optional<link::WorkerKey> best;
+  std::size_t most = 0;
+  std::size_t least = 0;
+  for (const auto& [key, worker] : workers_) {
+    if (worker.state != Worker::State::idle || !placement_.can_run(key, needs)) continue;
+    const std::size_t ready = Placement::ready(needs, worker.loaded);
+    least = best ? std::min(least, ready) : ready;
+    if (best && ready <= most) continue;
+    best = key;
+    most = ready;
   }
+  if (choice == Choice::preferred && most == least) return {};
+  return best;
 }
 
 void Dispatcher::dispatch() {
-  if (paused_ || stopping_ || services_.clock.monotonic() < store_trouble_until_) return;
-  if (shared_) return offer_to_all();
-  for (auto& [key, worker] : workers_) {
-    if (worker.state != Worker::State::idle) continue;
-    std::optional<QueuedJob> job = lanes_.next(services_.clock.monotonic());
-    if (!job) return;
-    offer(key, worker, *std::move(job));
+  const Time now = services_.clock.monotonic();
+  if (paused_ || stopping_ || now < store_trouble_until_) return;
+  const bool open = !shared_ || (now >= offers_rest_until_ && services_.link.is_open());
+  if (!open) return;
+  std::map<Class, std::size_t> waiting;
+  if (shared_) waiting = waiting_for_all();
+  const std::size_t window = std::max(kOffersAtLeast, kOffersPerWorker * workers_.size());
+  // What is more urgent and did not fit into the queue comes before what is less urgent and would.
+  const auto is_full = [&](Class job_class) {
+    return std::ranges::any_of(waiting, [&](const auto& entry) {
+      return entry.first <= job_class && entry.second >= window;
+    });
+  };
+  const auto is_for_all = [&](const NeedsPtr& needs) {
+    return shared_ && placement_.all_can_run(needs);
+  };
+  const auto passes = [&](Class job_class, const NeedsPtr& needs) {
+    return is_for_all(needs) ? !is_full(job_class) : idle_worker(needs, Choice::any).has_value();
+  };
+  while (std::optional<QueuedJob> job = lanes_.next(now, passes)) {
+    const bool for_all = is_for_all(job->needs);
+    const auto worker = idle_worker(job->needs, for_all ? Choice::preferred : Choice::any);
+    if (!worker) ++waiting[job->job_class];
+    if (worker) {
+      offer(*worker, workers_[*worker], *std::move(job));
+    } else {
+      offer_to_all(*std::move(job));
+    }
   }
+}
+
+void Dispatcher::offer_to_all(QueuedJob job) {
+  link::Message message;
+  message.type = link::Type::job;
+  message.prompt_id = job.prompt_id;
+  services_.link.offer(std::move(message), static_cast<link::Urgency>(job.job_class));
+  const std::string id = job.prompt_id;
+  offers_[id] = {.job = std::move(job), .worker = {}, .at = services_.clock.monotonic()};
 }
 
 void Dispatcher::offer(const link::WorkerKey& key, Worker& worker, QueuedJob job) {
@@ -241,10 +328,27 @@ void Dispatcher::offer(const link::WorkerKey& key, Worker& worker, QueuedJob job
   link::Message message;
   message.type = link::Type::job;
   message.prompt_id = job.prompt_id;
+  // It may be busy with what another server gave it: then it keeps only what needs it.
+  if (shared_) message.body["only"] = !placement_.all_can_run(job.needs);
   services_.link.send(key, std::move(message));
   fail_point("after_publish");
   const std::string id = job.prompt_id;
   offers_[id] = {.job = std::move(job), .worker = key, .at = services_.clock.monotonic()};
+}
+
+void Dispatcher::complain_of_unplaced() {
+  std::size_t count = 0;
+  NeedsPtr example;
+  if (!workers_.empty())
+    for (const auto& [needs, waiting] : lanes_.needs()) {
+      if (placement_.any_can_run(needs)) continue;
+      count += waiting;
+      example = needs;
+    }
+  if (count > 0 && !std::exchange(unplaced_, true))
+    log.warn("{} prompts wait since no worker can run them: {}", count,
+             placement_.missing(example));
+  unplaced_ = count > 0;
 }
 
 void Dispatcher::put_back(const std::string& prompt_id) {
@@ -291,6 +395,7 @@ void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_
     if (offer->second.worker != key) drop(key, prompt_id);
     return;
   }
+  if (!placement_.can_run(key, offer->second.job.needs)) return place_elsewhere(key, prompt_id);
   if (offer->second.worker != key) set_idle(offer->second.worker, prompt_id);
   offer->second.claiming = true;
   offer->second.worker = key;
@@ -306,6 +411,13 @@ void Dispatcher::on_claim(const link::WorkerKey& key, const std::string& prompt_
                             [this, key, token, prompt_id](Answer<std::optional<Claimed>> answer) {
                               on_claimed(key, token, std::move(answer), prompt_id);
                             }));
+}
+
+/// Its taker came to the common queue after the job did, and cannot run it.
+void Dispatcher::place_elsewhere(const link::WorkerKey& key, const std::string& prompt_id) {
+  put_back(prompt_id);
+  drop(key, prompt_id);
+  dispatch();
 }
 
 void Dispatcher::claim_of_running(const link::WorkerKey& key, Running& running) {
@@ -372,6 +484,14 @@ void Dispatcher::run(const link::WorkerKey& key, QueuedJob job, const std::strin
   const auto worker = workers_.find(key);
   if (worker == workers_.end() || worker->second.state == Worker::State::leaving || stopping_)
     return lose(running, "the worker left before the start", Counted::no);
+  // Of what an earlier process accepted it is found out now.
+  if (const auto& needs = options_.catalogue.needs; needs && !running.job.needs) {
+    running.job.needs = placement_.intern(needs(go.prompt, go.outputs));
+    if (!placement_.can_run(key, running.job.needs)) {
+      drop(key, claimed.prompt_id);
+      return lose(running, "another worker is needed", Counted::no);
+    }
+  }
   ++tally_.attempts;
   if (go.id.attempt > 1) ++tally_.takeovers;
   running.go = link::to_message(go);

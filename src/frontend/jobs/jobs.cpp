@@ -281,7 +281,10 @@ std::string Jobs::list(const Caller& caller, const JobQuery& query) const {
 std::optional<std::string> Jobs::job(const Caller& caller, std::string_view prompt_id) const {
   const std::optional<JobRecord> record = impl_->services.store.find(prompt_id);
   if (!record || !may_see(caller, *record)) return {};
-  return job_view(*record, Detail::full);
+  std::optional<std::string> reason;
+  if (record->state == State::queued)
+    reason = impl_->dispatcher.why_unplaced(std::string{prompt_id});
+  return job_view(*record, Detail::full, reason);
 }
 
 }  // namespace comfy::jobs

@@ -4,6 +4,7 @@
 #include "foundation/base/clock.h"
 #include "foundation/base/json.h"
 #include "foundation/base/random.h"
+#include "foundation/graph/requirements.h"
 #include "foundation/link/bodies.h"
 #include "frontend/jobs/answer.h"
 #include "frontend/jobs/event_sink.h"
@@ -14,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +88,7 @@ struct Counts {
   std::size_t pending = 0;
   std::size_t running = 0;
   std::size_t workers = 0;
+  std::size_t unplaced = 0;         ///< of those pending: no worker that is there could run them
   std::uint64_t accepted = 0;       ///< prompts, since the start like all that follow
   std::uint64_t claims = 0;         ///< a worker asked for a prompt
   std::uint64_t attempts = 0;       ///< a worker was told to run one
@@ -98,12 +101,17 @@ struct Counts {
   bool stopping = false;
 };
 
-/// How the worker's node definitions reach the server.
+/// How what workers have reaches the server, and what prompts need of it.
 struct CatalogueHooks {
-  /// True when a catalogue of that hash is at hand already.
-  std::function<bool(const std::string& hash)> known = {};
+  /// The classes of the catalogue of that hash; null when it is not at hand.
+  std::function<std::shared_ptr<const std::set<std::string>>(const std::string& hash)> classes = {};
   /// A worker's catalogue that was not known.
   std::function<void(const std::string& hash, Json definitions)> received = {};
+  /// The model files of all workers, such as "checkpoints/a.safetensors", whenever they change.
+  std::function<void(std::shared_ptr<const std::set<std::string>>)> models = {};
+  /// What a worker must have to run a prompt.
+  std::function<graph::Requirements(const Json& prompt, const std::vector<std::string>& outputs)>
+      needs = {};
 };
 
 struct JobsOptions {

@@ -20,41 +20,50 @@ void Lanes::add(QueuedJob job) {
   // It comes back without having run.
   if (job.prepaid > 0) usage_[job.owner].milliseconds -= std::exchange(job.prepaid, 0);
   const Place place{job.number, job.sequence};
-  places_[job.prompt_id] = {job.job_class, {job.owner, place}};
+  places_[job.prompt_id] = {job.job_class, job.owner, job.needs, place};
   ++sizes_[job.owner];
-  classes_[job.job_class][job.owner].insert_or_assign(place, std::move(job));
+  classes_[job.job_class][job.owner][job.needs].insert_or_assign(place, std::move(job));
 }
 
 std::optional<QueuedJob> Lanes::remove(const std::string& prompt_id) {
   const auto found = places_.find(prompt_id);
   if (found == places_.end()) return {};
-  const auto [job_class, where] = found->second;
-  const auto& [owner, place] = where;
-  auto& lanes = classes_[job_class];
-  auto lane = lanes.find(owner);
-  auto job = lane->second.extract(place);
-  if (lane->second.empty()) lanes.erase(lane);
-  if (--sizes_[owner] == 0) sizes_.erase(owner);
+  const Where where = std::move(found->second);
   places_.erase(found);
+  auto& users = classes_[where.job_class];
+  const auto user = users.find(where.owner);
+  const auto lane = user->second.find(where.needs);
+  auto job = lane->second.extract(where.place);
+  if (lane->second.empty()) user->second.erase(lane);
+  if (user->second.empty()) users.erase(user);
+  if (--sizes_[where.owner] == 0) sizes_.erase(where.owner);
   return std::move(job.mapped());
 }
 
-std::optional<Class> Lanes::next_class() const {
-  for (const auto& [job_class, lanes] : classes_)
-    if (!lanes.empty()) return job_class;
-  return {};
+const Lanes::Lane* Lanes::first_lane(const User& user,
+                                     const std::function<bool(const NeedsPtr&)>& may) {
+  const Lane* first = nullptr;
+  for (const auto& [needs, lane] : user)
+    if ((first == nullptr || lane.begin()->first < first->begin()->first) && may(needs))
+      first = &lane;
+  return first;
 }
 
-std::optional<QueuedJob> Lanes::next(Clock::Monotonic now) {
-  for (auto& [job_class, lanes] : classes_) {
+std::optional<QueuedJob> Lanes::next(Clock::Monotonic now, const Passes& passes) {
+  for (auto& [job_class, users] : classes_) {
+    const auto may = [&, one = job_class](const NeedsPtr& needs) {
+      return !passes || passes(one, needs);
+    };
     const Lane* best = nullptr;
     std::pair<double, std::uint64_t> least{};
-    for (const auto& [owner, lane] : lanes) {
+    for (const auto& [owner, user] : users) {
       const auto known = usage_.find(owner);
       const std::pair<double, std::uint64_t> use{usage_of(owner, now),
                                                  known == usage_.end() ? 0 : known->second.served};
       if (best != nullptr && use >= least) continue;
-      best = &lane;
+      const Lane* lane = first_lane(user, may);
+      if (lane == nullptr) continue;
+      best = lane;
       least = use;
     }
     if (best == nullptr) continue;
@@ -65,6 +74,20 @@ std::optional<QueuedJob> Lanes::next(Clock::Monotonic now) {
     return job;
   }
   return {};
+}
+
+std::optional<NeedsPtr> Lanes::needs_of(const std::string& prompt_id) const {
+  const auto found = places_.find(prompt_id);
+  if (found == places_.end()) return {};
+  return found->second.needs;
+}
+
+std::map<NeedsPtr, std::size_t> Lanes::needs() const {
+  std::map<NeedsPtr, std::size_t> counts;
+  for (const auto& [job_class, users] : classes_)
+    for (const auto& [owner, user] : users)
+      for (const auto& [needs, lane] : user) counts[needs] += lane.size();
+  return counts;
 }
 
 void Lanes::charge(const QueuedJob& job, std::chrono::milliseconds ran, Clock::Monotonic now) {

@@ -142,7 +142,8 @@ std::string history_entry(const JobRecord& record) {
                      or_empty_object(record.meta));
 }
 
-std::string job_view(const JobRecord& record, Detail detail) {
+std::string job_view(const JobRecord& record, Detail detail,
+                     const std::optional<std::string>& unplaced) {
   std::string text = fmt::format(R"({{"id": {}, "status": "{}", "priority": {}, "create_time": {})",
                                  quoted(record.prompt_id), api_name(record.state), record.number,
                                  record.created.count());
@@ -155,6 +156,9 @@ std::string job_view(const JobRecord& record, Detail detail) {
   text += fmt::format(", \"outputs_count\": {}", record.outputs_count);
   if (!record.preview_output.empty()) text += ", \"preview_output\": " + record.preview_output;
   if (!record.workflow_id.empty()) text += ", \"workflow_id\": " + quoted(record.workflow_id);
+  if (unplaced)
+    text +=
+        fmt::format(R"(, "reason": "no capable worker", "reason_details": {})", quoted(*unplaced));
   if (detail == Detail::full) {
     text += fmt::format(R"(, "outputs": {}, "workflow": {{"prompt": {}, "extra_data": {}}})",
                         or_empty_object(record.outputs), record.prompt, record.extra_data);

@@ -6,6 +6,7 @@
 #include "frontend/jobs/jobs.h"
 #include "frontend/jobs/store.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +27,11 @@ Json::Object take_secrets(Json& extra_data);
 std::string queue_item(const JobRecord& record);
 /// {"prompt": ..., "outputs": ..., "status": ..., "meta": ...} as JSON text.
 std::string history_entry(const JobRecord& record);
-/// A job as GET /api/jobs shows it; `full` adds what GET /api/jobs/{id} shows.
+/// A job as GET /api/jobs shows it; `full` adds what GET /api/jobs/{id} shows. `unplaced`: what is
+/// missing when no worker can run a waiting job.
 enum class Detail { row, full };
-std::string job_view(const JobRecord& record, Detail detail);
+std::string job_view(const JobRecord& record, Detail detail,
+                     const std::optional<std::string>& unplaced = {});
 
 /// How many files a prompt made, and the one to show for it (an object, or null).
 struct OutputSummary {

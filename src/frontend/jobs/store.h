@@ -3,6 +3,7 @@
 
 #include "foundation/base/error.h"
 #include "frontend/jobs/answer.h"
+#include "frontend/jobs/placement.h"
 
 #include <chrono>
 #include <cstddef>
@@ -61,6 +62,8 @@ struct QueuedJob {
   std::string client_id = {};
   std::optional<WallTime> expires = {};
   double prepaid = 0;  ///< milliseconds that its owner was charged when it was handed out
+  /// What its worker must have. The store does not keep it: null until it is found out.
+  NeedsPtr needs = {};
 };
 
 /// A submission's place; `repeated` when the same job had been there before.

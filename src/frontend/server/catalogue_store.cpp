@@ -4,6 +4,7 @@
 #include "foundation/base/error.h"
 #include "foundation/base/hash.h"
 #include "foundation/graph/object_info.h"
+#include "frontend/access/private_file.h"
 #include "frontend/server/gzip.h"
 #include "frontend/server/log.h"
 
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <span>
 #include <sstream>
 
@@ -19,16 +21,14 @@ namespace {
 
 constexpr std::size_t kUsersKept = 16;
 constexpr int kPacking = 6;
+constexpr std::size_t kMostKept = 256U << 20;
+constexpr std::chrono::hours kKeptFor{7 * 24};
+constexpr std::chrono::hours kSeenAgain{24};
 
 /// The tag of these bytes, without its quotes.
 std::string tag_of(std::string_view bytes) {
   const Digest digest = sha256(bytes);
   return to_hex(std::span{digest}.first(16));
-}
-
-std::vector<std::string> model_names(const paths::Folders& folders, const std::string& kind) {
-  if (folders.find_model_folder(kind) == nullptr) return {};
-  return folders.models(kind)->names();
 }
 
 }  // namespace
@@ -43,21 +43,111 @@ void CatalogueStore::load(const std::filesystem::path& file) {
   text << stream.rdbuf();
   const Json json = parse_json(text.str());
   const std::string hash = graph::Catalogue::from_json(json).hash();
-  receive(hash, json);
+  take_up(hash, json);
 }
 
-bool CatalogueStore::knows(const std::string& hash) const {
-  const std::lock_guard lock{mutex_};
-  return hashes_.contains(hash);
+void CatalogueStore::remember(const std::filesystem::path& file, const std::string& key,
+                              const Clock& clock) {
+  {
+    const std::lock_guard lock{mutex_};
+    kept_file_ = file;
+    kept_key_ = key;
+    clock_ = &clock;
+  }
+  try {
+    const auto text = access::read_private_file(file, kMostKept);
+    if (!text) return;
+    const Json json = parse_json(*text, {.max_depth = 1024});
+    if (json.at("key").as_string() != key) return;
+    for (const Json& one : json.at("catalogues").as_array()) {
+      const std::chrono::milliseconds seen{one.at("seen").as_int()};
+      if (clock.wall() - seen > kKeptFor) continue;
+      const std::string& hash = one.at("hash").as_string();
+      take_up(hash, one.at("definitions"));
+      const std::lock_guard lock{mutex_};
+      kept_[hash] = {seen, one.at("definitions")};
+    }
+  } catch (const Error& error) {
+    log.warn("what workers had told is not taken up again: {}", error.message);
+  }
 }
 
 void CatalogueStore::receive(const std::string& hash, const Json& definitions) {
+  take_up(hash, definitions);
+  keep(hash, definitions);
+}
+
+void CatalogueStore::keep(const std::string& hash, const Json& definitions) {
+  const std::lock_guard lock{mutex_};
+  if (kept_file_.empty()) return;
+  kept_[hash] = {clock_->wall(), definitions};
+  write_kept();
+}
+
+/// With the mutex held.
+void CatalogueStore::write_kept() {
+  Json::Array catalogues;
+  for (const auto& [hash, kept] : kept_)
+    if (clock_->wall() - kept.seen <= kKeptFor)
+      catalogues.push_back(Json::Object{{"hash", hash},
+                                        {"seen", std::int64_t{kept.seen.count()}},
+                                        {"definitions", kept.definitions}});
+  try {
+    access::write_private_file(
+        kept_file_,
+        to_compact_json(Json::Object{{"key", kept_key_}, {"catalogues", std::move(catalogues)}}));
+  } catch (const Error& error) {
+    log.warn("what workers tell is not kept over a restart: {}", error.message);
+  }
+}
+
+CatalogueStore::Names CatalogueStore::classes(const std::string& hash) {
+  const std::lock_guard lock{mutex_};
+  const auto kept = kept_.find(hash);
+  if (kept != kept_.end() && clock_->wall() - kept->second.seen > kSeenAgain) {
+    kept->second.seen = clock_->wall();
+    write_kept();
+  }
+  const auto found = hashes_.find(hash);
+  return found == hashes_.end() ? nullptr : found->second;
+}
+
+void CatalogueStore::set_worker_models(Names names) {
+  const std::lock_guard lock{mutex_};
+  const bool same = names && worker_models_ ? *names == *worker_models_ : names == worker_models_;
+  if (!same) worker_models_ = std::move(names);
+}
+
+CatalogueStore::Names CatalogueStore::worker_models() const {
+  const std::lock_guard lock{mutex_};
+  return worker_models_;
+}
+
+/// The union of what this server and what its workers find, sorted.
+std::vector<std::string> CatalogueStore::model_names(const std::string& kind) const {
+  std::vector<std::string> own;
+  if (folders_.find_model_folder(kind) != nullptr) own = folders_.models(kind)->names();
+  const Names theirs = worker_models();
+  if (!theirs) return own;
+  const std::string prefix = kind + "/";
+  std::vector<std::string> names;
+  for (auto name = theirs->lower_bound(prefix); name != theirs->end() && name->starts_with(prefix);
+       ++name)
+    names.push_back(name->substr(prefix.size()));
+  std::vector<std::string> all;
+  std::ranges::set_union(own, names, std::back_inserter(all));
+  return all;
+}
+
+void CatalogueStore::take_up(const std::string& hash, const Json& definitions) {
   const graph::Catalogue fresh = graph::Catalogue::from_json(definitions);
+  std::set<std::string> classes;
+  for (const graph::NodeDefinition& definition : fresh) classes.insert(definition.id);
   const std::lock_guard lock{mutex_};
   auto merged = std::make_shared<graph::Catalogue>(*catalogue_);
   for (const graph::NodeDefinition& definition : fresh) merged->replace(definition);
   catalogue_ = std::move(merged);
-  hashes_.insert(hash);
+  hashes_[hash] = std::make_shared<const std::set<std::string>>(std::move(classes));
   log.info("{} node classes known", catalogue_->size());
 }
 
@@ -69,7 +159,7 @@ std::shared_ptr<const graph::Catalogue> CatalogueStore::catalogue() const {
 graph::FileChoices CatalogueStore::choices(std::string user) const {
   const paths::Folders* folders = &folders_;
   graph::FileChoices choices;
-  choices.models = [folders](const std::string& kind) { return model_names(*folders, kind); };
+  choices.models = [this](const std::string& kind) { return model_names(kind); };
   choices.inputs = [folders, user](const std::string& kind) {
     return folders->input_files(kind, user);
   };
@@ -143,8 +233,10 @@ CatalogueStore::Mark CatalogueStore::current(const Mark& mark, const std::string
   Mark now{.of_models = mark.of_models, .kind = mark.kind, .listing = {}};
   if (!mark.of_models) {
     now.listing = folders_.input_entries(mark.kind, user);
-  } else if (folders_.find_model_folder(mark.kind) != nullptr) {
-    now.generation = folders_.models(mark.kind)->generation;
+  } else {
+    if (folders_.find_model_folder(mark.kind) != nullptr)
+      now.generation = folders_.models(mark.kind)->generation;
+    now.listing = worker_models();
   }
   return now;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "foundation/base/clock.h"
 #include "foundation/graph/catalogue.h"
 #include "foundation/graph/file_choices.h"
 #include "foundation/paths/folders.h"
 #include "frontend/server/response.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -30,10 +32,18 @@ class CatalogueStore {
 
   /// Adds the classes of catalogue.json. Throws Error(not_found) or Error(invalid_input) naming it.
   void load(const std::filesystem::path& file);
-  /// Whether a catalogue of that hash is part of what is known.
-  bool knows(const std::string& hash) const;
+  using Names = std::shared_ptr<const std::set<std::string>>;
+  /// The classes of the catalogue of that hash, which a worker has; null unless it is known.
+  Names classes(const std::string& hash);
+  /// The model files that workers have, beside those in this server's folders:
+  /// "checkpoints/a.safetensors".
+  void set_worker_models(Names names);
   /// A worker's catalogue: its classes take the place of those with their ids.
   void receive(const std::string& hash, const Json& definitions);
+  /// Takes up what workers told an earlier process, and keeps what they tell from now on in `file`.
+  /// Nothing is taken up that was written under another `key` (other programs, other plug-ins), or
+  /// that no worker has had for a week.
+  void remember(const std::filesystem::path& file, const std::string& key, const Clock& clock);
 
   std::shared_ptr<const graph::Catalogue> catalogue() const;
   /// What file choices stand for right now, for one user's folders. Its functions block.
@@ -57,7 +67,7 @@ class CatalogueStore {
     bool of_models = true;  ///< of a model folder; else of input files
     std::string kind;
     std::uint64_t generation = 0;         ///< of the models
-    std::shared_ptr<const void> listing;  ///< of the input folder
+    std::shared_ptr<const void> listing;  ///< of the input folder, or of the workers' models
 
     bool operator==(const Mark&) const = default;
   };
@@ -75,16 +85,32 @@ class CatalogueStore {
     Info whole;
     Info packed;
   };
+  /// A worker's catalogue as it is kept on disk.
+  struct Kept {
+    std::chrono::milliseconds seen{};  ///< when a worker last had it
+    Json definitions = {};
+  };
+  void take_up(const std::string& hash, const Json& definitions);
+  void keep(const std::string& hash, const Json& definitions);
+  void write_kept();
+
   std::shared_ptr<Snapshot> snapshot_of(const std::string& user);
   /// Brings a locked snapshot up to date.
   void renew(Snapshot& snapshot, const std::string& user);
   static void take(Snapshot& snapshot, std::shared_ptr<const graph::Catalogue> catalogue);
+  Names worker_models() const;
+  std::vector<std::string> model_names(const std::string& kind) const;
   Mark current(const Mark& mark, const std::string& user) const;
 
   const paths::Folders& folders_;
   mutable std::mutex mutex_;  ///< of everything below
   std::shared_ptr<const graph::Catalogue> catalogue_ = std::make_shared<graph::Catalogue>();
-  std::set<std::string> hashes_;
+  std::map<std::string, Names> hashes_;  ///< and the classes of each
+  Names worker_models_;                  ///< or null
+  std::filesystem::path kept_file_;      ///< empty: nothing is kept
+  std::string kept_key_;
+  const Clock* clock_ = nullptr;
+  std::map<std::string, Kept> kept_;                            ///< by hash
   std::map<std::string, std::shared_ptr<Snapshot>> snapshots_;  ///< by user
   std::atomic<std::uint64_t> serialised_{0};
 };

@@ -11,6 +11,9 @@
 namespace comfy::attempts {
 namespace {
 
+// Names that a renewal tells, so that it stays small.
+constexpr std::size_t kMostLoaded = 32;
+
 link::End end_of(engine::ExecutionResult::Status status) {
   using Status = engine::ExecutionResult::Status;
   if (status == Status::success) return link::End::succeeded;
@@ -59,10 +62,34 @@ void Compute::free(bool unload_models, bool free_memory) {
   wake_.notify_one();
 }
 
-Json Compute::report() { return Json::Object{{"devices", parts_.devices()}}; }
+Json Compute::report() {
+  Json::Array loaded;
+  {
+    const std::lock_guard lock{mutex_};
+    for (const std::string& name : loaded_) loaded.emplace_back(name);
+  }
+  return Json::Object{{"devices", parts_.devices()}, {"loaded", std::move(loaded)}};
+}
+
+/// What memory pressure drops meanwhile is not known here; to be told so costs a slower choice of a
+/// worker and nothing else.
+void Compute::note_loaded(std::vector<std::string> models) {
+  const std::lock_guard lock{mutex_};
+  for (std::string& name : models) {
+    std::erase(loaded_, name);
+    loaded_.push_front(std::move(name));
+  }
+  if (loaded_.size() > kMostLoaded) loaded_.resize(kMostLoaded);
+}
 
 void Compute::forget(const link::AttemptId& id, const std::string& owner) {
   FilePublisher::forget(parts_.folders, id.prompt_id, owner);
+}
+
+void Compute::forget_loaded() {
+  parts_.unload_models();
+  const std::lock_guard lock{mutex_};
+  loaded_.clear();
 }
 
 void Compute::run() {
@@ -75,7 +102,7 @@ void Compute::run() {
     const std::optional<Freeing> freeing = std::exchange(freeing_, {});
     std::optional<Job> job = std::exchange(job_, {});
     lock.unlock();
-    if (freeing && freeing->models) parts_.unload_models();
+    if (freeing && freeing->models) forget_loaded();
     if (freeing && freeing->results) parts_.executor.reset();
     if (job) run(*std::move(job));
     lock.lock();
@@ -85,6 +112,7 @@ void Compute::run() {
 void Compute::run(Job job) {
   link::Go& go = job.go;
   const link::AttemptId id = go.id;
+  if (parts_.models) note_loaded(parts_.models(go));
   const auto started = parts_.clock.wall();
   FilePublisher publisher{{.folders = parts_.folders,
                            .clock = parts_.clock,

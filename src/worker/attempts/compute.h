@@ -7,11 +7,13 @@
 #include "worker/engine/executor.h"
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace comfy::attempts {
 
@@ -28,6 +30,8 @@ class Compute final : public Runner {
     std::function<void()> unload_models;
     /// What this worker runs on, with the memory of now: a list of objects.
     std::function<Json()> devices;
+    /// The model files that a prompt reads.
+    std::function<std::vector<std::string>(const link::Go& go)> models = {};
   };
 
   explicit Compute(Parts parts);
@@ -54,6 +58,8 @@ class Compute final : public Runner {
 
   void run();
   void run(Job job);
+  void forget_loaded();
+  void note_loaded(std::vector<std::string> models);
 
   Parts parts_;
   Session* session_ = nullptr;
@@ -62,6 +68,7 @@ class Compute final : public Runner {
   std::condition_variable wake_;
   std::optional<Job> job_;
   std::optional<Freeing> freeing_;
+  std::deque<std::string> loaded_;  // model files of the latest prompts, newest in front
   bool ending_ = false;
   std::thread thread_;
 };

@@ -12,6 +12,13 @@ namespace comfy::attempts {
 
 using link::Type;
 
+namespace {
+
+// Every server sends one at a time.
+constexpr std::size_t kMostAside = 16;
+
+}  // namespace
+
 Session::Session(SessionOptions options, Runner& runner, const Clock& clock)
     : options_{std::move(options)}, runner_{runner}, clock_{clock} {}
 
@@ -42,6 +49,7 @@ void Session::say_hello() {
   link::Hello hello = options_.hello;
   hello.busy = phase_ != Phase::idle || paused_ || draining_;
   if (phase_ == Phase::running || phase_ == Phase::finishing) hello.running = {id_};
+  hello.state = runner_.report();
   send(link::to_message(hello));
 }
 
@@ -71,16 +79,15 @@ void Session::on_message(link::Message message) {
   const std::lock_guard lock{mutex_};
   switch (message.type) {
     case Type::job:
-      if (phase_ != Phase::idle || paused_ || draining_) return give_back(message, "busy");
+      if (phase_ != Phase::idle || paused_ || draining_) return set_aside(message);
       fail_point("after_delivery");
-      phase_ = Phase::claiming;
-      claimed_ = {.prompt_id = message.prompt_id, .store = message.store};
-      claimed_at_ = clock_.monotonic();
-      claim();
-      return want_job();
+      return take({.prompt_id = message.prompt_id, .store = message.store});
     case Type::go:
       return start(link::read_go(message));
     case Type::drop:
+      std::erase_if(aside_, [&](const link::AttemptId& job) {
+        return job.prompt_id == message.prompt_id && job.store == message.store;
+      });
       if (phase_ == Phase::claiming && claimed_.prompt_id == message.prompt_id) rest();
       return;
     case Type::wait:
@@ -101,11 +108,13 @@ void Session::on_message(link::Message message) {
     case Type::pause:
     case Type::resume:
       paused_ = message.type == Type::pause;
-      return want_job();
+      want_job();
+      return take_what_was_set_aside();
     case Type::shutdown:
       return start_drain(std::chrono::milliseconds{message.body.int_or("drain_ms", 0)});
     case Type::need:
       if (message.body.string_or("what", "") == "catalogue") send_catalogue(message.store);
+      if (message.body.string_or("what", "") == "models") send_models(message.store);
       if (message.body.string_or("what", "") == "hello") say_hello();
       return;
     case Type::validate:
@@ -121,6 +130,33 @@ void Session::on_message(link::Message message) {
     default:
       return;
   }
+}
+
+void Session::take(link::AttemptId job) {
+  phase_ = Phase::claiming;
+  claimed_ = std::move(job);
+  claimed_at_ = clock_.monotonic();
+  claim();
+  want_job();
+}
+
+/// What only this worker can run waits for it; everything else is for the next who is idle.
+void Session::set_aside(const link::Message& job) {
+  const link::AttemptId id{.prompt_id = job.prompt_id, .store = job.store};
+  const bool is_taken = (phase_ == Phase::claiming && claimed_ == id) ||
+                        std::ranges::find(aside_, id) != aside_.end();
+  if (is_taken) return;
+  owes_hello_ = true;
+  if (draining_ || aside_.size() >= kMostAside || !job.body.bool_or("only", false))
+    return give_back(job, "busy");
+  aside_.push_back(id);
+}
+
+void Session::take_what_was_set_aside() {
+  if (aside_.empty() || phase_ != Phase::idle || paused_ || draining_) return;
+  const link::AttemptId job = std::move(aside_.front());
+  aside_.pop_front();
+  take(job);
 }
 
 void Session::claim() {
@@ -199,6 +235,8 @@ void Session::rest() {
   id_ = {};
   finish_.reset();
   want_job();
+  take_what_was_set_aside();
+  if (phase_ == Phase::idle && std::exchange(owes_hello_, false)) say_hello();
   if (!draining_) return;
   release({}, "drain");
   ended_ = true;
@@ -251,6 +289,7 @@ void Session::finished(link::Finish finish) {
   phase_ = Phase::finishing;
   finish_ = std::move(finish);
   finish_->last_event = event_seq_;
+  finish_->state = runner_.report();
   finished_at_ = clock_.monotonic();
   fail_point("before_finish");
   send_finish();
@@ -356,6 +395,25 @@ void Session::send_catalogue(const std::string& store) {
   message.store = store;
   message.body["hash"] = options_.hello.catalogue_hash;
   message.binary = link::deflate(to_compact_json(options_.catalogue()));
+  send(std::move(message));
+}
+
+void Session::set_models(std::string hash, const Json& folders) {
+  std::string packed = link::deflate(to_compact_json(folders));
+  const std::lock_guard lock{mutex_};
+  if (options_.hello.models_hash == hash) return;
+  options_.hello.models_hash = std::move(hash);
+  models_ = std::move(packed);
+  say_hello();
+}
+
+void Session::send_models(const std::string& store) {
+  if (models_.empty()) return;
+  link::Message message;
+  message.type = Type::models;
+  message.store = store;
+  message.body["hash"] = options_.hello.models_hash;
+  message.binary = models_;
   send(std::move(message));
 }
 

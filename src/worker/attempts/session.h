@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -81,6 +82,9 @@ class Session final : public link::ServerListener {
   void finished(link::Finish finish);
   void answer(const link::Verdict& verdict);
 
+  /// The model files that this worker finds: {folder: [names]}. Servers are told of the change.
+  void set_models(std::string hash, const Json& folders);
+
   /// Whether this attempt may publish: `closed` until a renewal is acknowledged again, `lost` when
   /// it is not the current one any more.
   enum class Fence { open, closed, lost };
@@ -105,6 +109,10 @@ class Session final : public link::ServerListener {
   void say_where_we_are();
   void want_job();
   void give_back(const link::Message& job, std::string_view reason);
+  void take(link::AttemptId job);
+  void set_aside(const link::Message& job);
+  void take_what_was_set_aside();
+  void send_models(const std::string& store);
   void claim();
   void renew();
   void start(link::Go go);
@@ -130,6 +138,9 @@ class Session final : public link::ServerListener {
   Phase phase_ = Phase::idle;
   link::AttemptId claimed_;  // prompt and store of Phase::claiming
   Time claimed_at_{};
+  std::deque<link::AttemptId> aside_;  // jobs that wait for this worker alone
+  bool owes_hello_ = false;            // somebody takes it for idle
+  std::string models_;                 // deflated
   Time finished_at_{};
   Time running_since_{};
   bool settled_ = false;  // the broker keeps the job for nobody

@@ -19,12 +19,14 @@ using link::Type;
 
 struct ScriptedLink final : link::ServerLink {
   void start(link::ServerListener& listener) override { server = &listener; }
+  bool is_shared() const override { return shared; }
   void send(link::Message message) override {
     const std::lock_guard lock{mutex};
     sent.push_back(std::move(message));
   }
   bool flush(std::chrono::milliseconds) override { return true; }
 
+  bool shared = false;
   link::ServerListener* server = nullptr;
   mutable std::mutex mutex;
   std::vector<link::Message> sent;
@@ -275,6 +277,52 @@ TEST_F(SessionTest, AnswersASnapshot) {
   hear(Type::snapshot, id_);
   EXPECT_EQ(to_json(last(Type::snapshot).body),
             R"({"messages": [["execution_start", {"a": 1}]], "progress_state": {"b": 2}})");
+}
+
+TEST_F(SessionTest, KeepsWhatOnlyItCanRunUntilItIsIdle) {
+  link_.shared = true;
+  get_job();
+  hear(Type::job, {.prompt_id = "only"}, Json::Object{{"only", true}});
+  hear(Type::job, {.prompt_id = "only"}, Json::Object{{"only", true}});
+  hear(Type::job, {.prompt_id = "other"}, Json::Object{{"only", false}});
+  EXPECT_EQ(count(Type::release), 1u);
+  EXPECT_EQ(last(Type::release).prompt_id, "other");
+  EXPECT_EQ(last(Type::release).body.at("reason").as_string(), "busy");
+  finish({"p", 1, "t"});
+  hear(Type::finished, {"p", 1, "t"}, Json::Object{{"stored", true}});
+  EXPECT_EQ(last(Type::claim).prompt_id, "only");
+  const std::size_t greetings = count(Type::hello);
+  hear(Type::drop, {.prompt_id = "only"});
+  EXPECT_EQ(count(Type::hello), greetings + 1) << "who was turned away learns that it is idle";
+  hear(Type::drop, {.prompt_id = "nothing"});
+  EXPECT_EQ(count(Type::claim), 2u);
+}
+
+TEST_F(SessionTest, ForgetsWhatItKeptWhenItIsTakenBack) {
+  link_.shared = true;
+  get_job();
+  hear(Type::job, {.prompt_id = "only"}, Json::Object{{"only", true}});
+  hear(Type::drop, {.prompt_id = "only"});
+  finish({"p", 1, "t"});
+  hear(Type::finished, {"p", 1, "t"}, Json::Object{{"stored", true}});
+  EXPECT_EQ(count(Type::claim), 1u);
+}
+
+TEST_F(SessionTest, TellsWhichModelsItFindsWhenTheyChange) {
+  session_.set_models("m1", Json::Object{{"vae", Json::Array{"x"}}});
+  EXPECT_EQ(last(Type::hello).body.at("models_hash").as_string(), "m1");
+  const std::size_t greetings = count(Type::hello);
+  session_.set_models("m1", Json::Object{});
+  EXPECT_EQ(count(Type::hello), greetings);
+  hear(Type::need, {.store = "s"}, Json::Object{{"what", "models"}});
+  EXPECT_EQ(last(Type::models).store, "s");
+  EXPECT_EQ(link::inflate(last(Type::models).binary, 1000), R"({"vae":["x"]})");
+}
+
+TEST_F(SessionTest, TellsWithItsResultWhatItHoldsReady) {
+  get_job();
+  finish({"p", 1, "t"});
+  EXPECT_NE(last(Type::finish).body.at("state").find("devices"), nullptr);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
 
 namespace comfy::server {
@@ -434,6 +435,47 @@ TEST(RouteTable, HasEveryRowOnce) {
     const std::string name = fmt::format("{} {}", method_name(row.method), row.pattern);
     EXPECT_TRUE(seen.insert(name).second) << name;
   }
+}
+
+TEST(CatalogueStore, KnowsWhatWorkersToldAnEarlierProcess) {
+  const TemporaryFolder base;
+  paths::FolderOptions options;
+  options.base = base.path();
+  const paths::Folders folders{options};
+  const auto file = base.path() / "nodes.json";
+  graph::Catalogue nodes = graph::catalogue_from_object_info(checkpoint_class());
+  {
+    CatalogueStore store{folders};
+    store.remember(file, "key", system_clock());
+    store.receive(nodes.hash(), nodes.to_json());
+  }
+  CatalogueStore again{folders};
+  again.remember(file, "key", system_clock());
+  EXPECT_EQ(again.catalogue()->size(), nodes.size());
+  ASSERT_NE(again.classes(nodes.hash()), nullptr);
+  EXPECT_EQ(again.classes(nodes.hash())->size(), nodes.size());
+  CatalogueStore other{folders};
+  other.remember(file, "other plug-ins", system_clock());
+  EXPECT_EQ(other.catalogue()->size(), 0u);
+  std::ofstream{file, std::ios::trunc} << "{\"key\": \"key\", \"catalogues\": [{";
+  CatalogueStore damaged{folders};
+  damaged.remember(file, "key", system_clock());
+  EXPECT_EQ(damaged.catalogue()->size(), 0u) << "a damaged file is passed over";
+}
+
+TEST(CatalogueStore, OffersTheModelsOfWorkersBesideItsOwn) {
+  const TemporaryFolder base;
+  std::filesystem::create_directories(base.path() / "models/vae");
+  std::ofstream{base.path() / "models/vae/b.safetensors"} << "x";
+  paths::FolderOptions options;
+  options.base = base.path();
+  const paths::Folders folders{options};
+  CatalogueStore store{folders};
+  store.set_worker_models(std::make_shared<const std::set<std::string>>(
+      std::set<std::string>{"checkpoints/z", "vae/a.safetensors", "vae/b.safetensors", "vaex/c"}));
+  EXPECT_EQ(store.choices("").models("vae"),
+            (std::vector<std::string>{"a.safetensors", "b.safetensors"}));
+  EXPECT_EQ(store.choices("").models("only workers know it"), std::vector<std::string>{});
 }
 
 }  // namespace
