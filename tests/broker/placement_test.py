@@ -55,8 +55,8 @@ class Placement(unittest.TestCase):
         self.assertEqual(answer.status, 200, answer.body)
 
     def runners(self, name):
-        """The processes that have run a prompt."""
-        return {self.cluster.pid_of(row[0]) for row in rows(self.frontend.store, f"SELECT worker FROM attempt WHERE prompt_id LIKE '{name}%'")}
+        """The processes that have run a prompt; an attempt that was taken back does not count."""
+        return {self.cluster.pid_of(row[0]) for row in rows(self.frontend.store, f"SELECT worker FROM attempt WHERE counted AND prompt_id LIKE '{name}%'")}
 
     def test_prompts_with_the_nodes_of_a_plug_in_run_where_it_is(self):
         for i in range(12):
