@@ -21,6 +21,8 @@ QUERY = {
     "offset": ["0", "-1", "5", "x"], "limit": ["0", "1", "5000", "x"], "status": ["completed", "pending,failed", "x"], "sort_by": ["created_at", "x"],
     "sort_order": ["asc", "x"], "workflow_id": ["w", ""], "include_tags": ["input", "output,x"], "name_contains": ["a", "%"], "clientId": ["tab"], "locale": ["en"],
 }
+# What answers have called things, whoever asked: each user tries the other's too.
+LEARNED = []
 JSON_PIECES = [None, True, -1, 0, 1.5, 2**63, 1e308, "", "x", "\u0000", "p1", [], {}, ["p1", "p2"], [[]], {"a": {}}, [None], "x" * 5000]
 
 
@@ -31,6 +33,13 @@ def rows():
         found |= {(method.rstrip("_").upper(), pattern) for method, pattern in ROW.findall(source.read_text())}
     assert len(found) > 50, f"expected more than 50 routes in the sources, found {len(found)}"
     return sorted(found)
+
+
+def learn(content):
+    """Keeps the names by which an answer calls things, the last two hundred of them."""
+    found = re.findall(rb'"(?:id|asset_id|asset_hash|hash)":\s*"([A-Za-z0-9:_.-]{8,80})"', content[:20_000])
+    LEARNED.extend(name.decode() for name in found if name.decode() not in LEARNED)
+    del LEARNED[:-200]
 
 
 def small_prompt(random, canary):
@@ -52,11 +61,13 @@ def damaged(random, value):
     return {key: damaged(random, item) if key == name else item for key, item in value.items()}
 
 
-def form(random, canary):
-    parts = [("image", random.choice(["same.png", "x.png", "../up.png", f"{canary}.txt", ""]), canary)]
-    for name in ("subfolder", "type", "overwrite", "original_ref"):
-        if random.random() < 0.3:
-            parts.append((name, None, random.choice(["", "sub", "..", "input", "output", "true", '{"filename": "same.png"}', "{"])))
+def form(random, canary, field):
+    parts = [(field, random.choice(["same.png", "x.png", "../up.png", f"{canary}.txt", ""]), canary)]
+    if field == "file":
+        parts += [("tags", None, random.choice(["input", "output", '["input", "a"]', "models,checkpoints"])), ("user_metadata", None, json.dumps({"note": canary}))]
+    for name in ("subfolder", "type", "overwrite", "original_ref", "hash", "name"):
+        if random.random() < 0.2:
+            parts.append((name, None, random.choice(["", "sub", "..", "input", "output", "true", '{"filename": "same.png"}', "{", canary, *LEARNED[-3:]])))
     body = b""
     for name, file, content in parts:
         shown = f'; filename="{file}"' if file is not None else ""
@@ -67,13 +78,18 @@ def form(random, canary):
 def body_for(random, pattern, canary):
     """A body and headers as the route takes them, more or less."""
     if pattern.startswith("/upload"):
-        return form(random, canary)
+        return form(random, canary, "image")
+    if pattern == "/api/assets" and random.random() < 0.8:
+        return form(random, canary, "file")
     ids = random.sample(IDS, 2)
+    asset = {"name": canary, "tags": ["input", canary], "user_metadata": {"note": canary}}
     wanted = {
         "/prompt": {"prompt": small_prompt(random, canary), "client_id": "tab", "prompt_id": random.choice(IDS), "extra_data": {"extra_pnginfo": {"workflow": {"note": canary}}}},
         "/queue": random.choice([{"delete": ids}, {"delete": ids[:1]}, {"clear": True}]), "/history": random.choice([{"delete": ids}, {"delete": ids[:1]}, {"clear": True}]),
         "/interrupt": random.choice([{}, {"prompt_id": ids[0]}]), "/api/jobs/cancel": {"job_ids": ids}, "/settings": {"Comfy.Color": canary},
         "/settings/{id}": canary, "/users": {"username": canary}, "/free": {"unload_models": True}, "/internal/logs/subscribe": {"enabled": True, "clientId": "tab"},
+        "/api/assets": asset | {"hash": random.choice(LEARNED or IDS)}, "/api/assets/from-hash": asset | {"hash": random.choice(LEARNED or IDS)}, "/api/assets/{id}": asset,
+        "/api/assets/{id}/tags": {"tags": [canary, "input"]},
     }.get(pattern, {"note": canary})
     if random.random() < 0.35:
         wanted = damaged(random, wanted)
@@ -88,10 +104,10 @@ def random_request(random, canary, table):
     # Half of them are what keeps something or starts it, so that the rest has something to find.
     writing = [row for row in table if row[0] != "GET"]
     method, pattern = random.choice(writing if writing and random.random() < 0.5 else table)
-    place = "/".join(pattern.split("/")[: 3 if pattern.startswith("/internal") else 2])
+    place = "/".join(pattern.split("/")[: 3 if pattern.startswith(("/internal", "/api")) else 2])
 
     def filled(name):
-        likely = LIKELY.get(place) or (IDS if "id" in name[0] else NAMES)
+        likely = LIKELY.get(place) or (LEARNED if LEARNED and place == "/api/assets" else IDS if "id" in name[0] else NAMES)
         return random.choice(likely if random.random() < 0.8 else NAMES)
 
     target = re.sub(r"\{[^}]*\}", filled, pattern)

@@ -85,6 +85,7 @@ def run_sequence(source, users, table, statuses):
         if not with_key:
             assert status in (401, 403, 404, 421) or "/healthz" in request[1], f"{request[:2]} without a key -> {status}"
         check_reply(user, other, request, status, content)
+        route_table.learn(content)
         user.saw_own += user.canary.encode() in content
         statuses[status] += 1
 

@@ -19,8 +19,10 @@ namespace comfy::formats::sealed {
 /// From now on any system call but those for memory, and for ending, kills the process (SIGSYS).
 /// False when the kernel will not have it.
 inline bool seal() {
-  constexpr std::array kAllowed{SYS_brk,     SYS_mmap,  SYS_munmap, SYS_mremap,
-                                SYS_madvise, SYS_futex, SYS_exit,   SYS_exit_group};
+  // The address sanitizer asks for the place of its stack (sigaltstack) whenever something is
+  // thrown.
+  constexpr std::array kAllowed{SYS_brk,   SYS_mmap,        SYS_munmap, SYS_mremap,    SYS_madvise,
+                                SYS_futex, SYS_sigaltstack, SYS_exit,   SYS_exit_group};
   std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
   for (const long call : kAllowed) {
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));
