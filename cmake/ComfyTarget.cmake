@@ -31,10 +31,13 @@ target_compile_options(comfy_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wsh
 target_compile_definitions(comfy_build_flags INTERFACE _GLIBCXX_ASSERTIONS)
 # Tables that the loader has filled in are read-only from then on (all code is position independent).
 target_link_options(comfy_build_flags INTERFACE -Wl,-z,relro,-z,now)
-if(COMFY_HARDEN)
-  # Buffers whose size the compiler knows, return addresses and jump targets are checked while running.
-  target_compile_options(comfy_build_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
-                                                -fstack-clash-protection -fcf-protection)
+# Buffers whose size the compiler knows, return addresses and jump targets are checked while running. Sanitizers check
+# more, and in their own way.
+if(NOT COMFY_SANITIZE AND NOT COMFY_HARDEN STREQUAL "none")
+  set(COMFY_HARDENING -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND COMFY_HARDENING -fcf-protection)
+  endif()
 endif()
 if(COMFY_SANITIZE)
   target_compile_options(comfy_build_flags INTERFACE -fsanitize=${COMFY_SANITIZE} -fno-omit-frame-pointer)
