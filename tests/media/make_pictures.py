@@ -157,6 +157,60 @@ for number in range(24):
     files[f"frames{number:02}.gif"] = data + b";"
 
 
+def bmp(width, height, bits, pixels, packing=0, colours=0, masks=b"", size=40):
+    """What Pillow does not write: runs, masks, the short header, rows from the top (height < 0)."""
+    if size == 12:
+        head = struct.pack("<IHHHH", 12, width, height, 1, bits)
+        entries = bytes(dice.randrange(256) for _ in range(3 << bits)) if bits <= 8 else b""
+    else:
+        head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, packing, 0, 0, 0, colours, 0) + masks
+        entries = b"".join(bytes(dice.randrange(256) for _ in range(3)) + b"\0" for _ in range(colours))
+    start = 14 + len(head) + len(entries)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + head + entries + pixels
+
+
+def raw(size):
+    return bytes(dice.randrange(256) for _ in range(size))
+
+
+# Runs: of one value, of literal pixels (with and without a byte to fill up), ends of lines, a move, the end.
+files["runs8.bmp"] = bmp(9, 5, 8, bytes([9, 3, 0, 0, 0, 5, 1, 2, 3, 4, 5, 0, 4, 7, 0, 0, 0, 4, 9, 8, 7, 6, 5, 1, 0, 0,
+                                         3, 6, 0, 2, 2, 1, 4, 2, 0, 1]), packing=1, colours=16)
+files["runs4.bmp"] = bmp(9, 4, 4, bytes([9, 0x12, 0, 0, 0, 6, 0x34, 0x56, 0x78, 0, 3, 0x90, 0, 0, 0, 5, 0xAB, 0xCD, 0xE0, 0, 4, 0x11, 0, 0,
+                                         9, 0xFE, 0, 1]), packing=2, colours=16)
+files["short_head8.bmp"] = bmp(7, 3, 8, raw(8 * 3), size=12)
+files["short_head24.bmp"] = bmp(5, 3, 24, raw(16 * 3), size=12)
+files["down24.bmp"] = bmp(5, -3, 24, raw(16 * 3))
+files["five_bits.bmp"] = bmp(6, 3, 16, raw(12 * 3))
+files["six_bits.bmp"] = bmp(6, 3, 16, raw(12 * 3), packing=3, masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F))
+files["four_bits.bmp"] = bmp(7, 3, 4, raw(4 * 3), colours=16)
+
+
+def tiled(mode, width, height, side, packed):
+    """A TIFF of square tiles, which Pillow does not write either."""
+    samples = {"L": 1, "RGB": 3}[mode]
+    tiles = [raw(side * side * samples) for _ in range(-(-width // side) * -(-height // side))]
+    tiles = [zlib.compress(tile) if packed else tile for tile in tiles]
+    data, offsets = b"", []
+    for tile in tiles:
+        offsets.append(8 + len(data))
+        data += tile + b"\0" * (len(tile) % 2)
+    bits_at = 8 + len(data)
+    offsets_at = bits_at + 2 * samples + samples % 2 * 2
+    sizes_at = offsets_at + 4 * len(tiles)
+    data += struct.pack(f"<{samples}H", *[8] * samples) + b"\0\0" * (samples % 2)
+    data += struct.pack(f"<{len(tiles)}I", *offsets) + struct.pack(f"<{len(tiles)}I", *map(len, tiles))
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, samples, 8 if samples == 1 else bits_at), (259, 3, 1, 8 if packed else 1),
+            (262, 3, 1, 1 if samples == 1 else 2), (277, 3, 1, samples), (322, 3, 1, side), (323, 3, 1, side),
+            (324, 4, len(tiles), offsets_at), (325, 4, len(tiles), sizes_at)]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + b"\0" * 4
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
+
+
+files["tiles.tiff"] = tiled("RGB", 37, 21, 16, packed=False)
+files["tiles_grey.tiff"] = tiled("L", 37, 21, 16, packed=True)
+
+
 def digest(image):
     return hashlib.sha256(image.tobytes()).hexdigest()[:16]
 

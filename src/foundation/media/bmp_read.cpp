@@ -22,7 +22,8 @@ struct Head {
   std::uint32_t colours = 0;
   std::size_t palette_entry = 4;
   std::size_t pixels_at = 0;
-  std::array<std::uint32_t, 4> masks{};  ///< red, green, blue, alpha
+  /// Of red, green, blue and alpha: those of the three and four bytes, where nothing else is said.
+  std::array<std::uint32_t, 4> masks{0xFF0000, 0xFF00, 0xFF, 0};
 };
 
 class BmpReader {
@@ -93,8 +94,6 @@ void BmpReader::read_windows_head() {
     if (head_.size >= 56) head_.masks[3] = u32(66);
   } else if (head_.bits == 16) {
     head_.masks = {0x7C00, 0x3E0, 0x1F, 0};
-  } else {
-    head_.masks = {0xFF0000, 0xFF00, 0xFF, 0};
   }
 }
 
