@@ -233,13 +233,15 @@ Counts Dispatcher::counts() const {
   counts.pending = lanes_.size() + offers_.size();
   counts.running = running_.size();
   counts.workers = workers_.size();
-  if (!workers_.empty())
-    for (const auto& [needs, waiting] : lanes_.needs())
-      if (!placement_.any_can_run(needs)) counts.unplaced += waiting;
   counts.store_writable = health.writable;
   counts.paused = paused_;
   counts.stopping = stopping_;
   return counts;
+}
+
+std::size_t Dispatcher::unplaced() const {
+  const std::lock_guard lock{door_->mutex};
+  return find_unplaced().count;
 }
 
 std::optional<std::string> Dispatcher::why_unplaced(const std::string& prompt_id) const {

@@ -49,6 +49,8 @@ class Dispatcher final : public link::WorkerListener {
   void set_paused(bool paused);
 
   Counts counts() const;
+  /// How many of those that wait no worker that is there could run.
+  std::size_t unplaced() const;
   /// Why a waiting job waits: no worker can run it. Nothing otherwise.
   std::optional<std::string> why_unplaced(const std::string& prompt_id) const;
   std::vector<WorkerView> workers() const;
@@ -131,6 +133,11 @@ class Dispatcher final : public link::WorkerListener {
   void on_catalogue(const link::Message& message);
   void on_models(const link::Message& message);
   void tell_models();
+  struct Unplaced {
+    std::size_t count = 0;
+    NeedsPtr example = {};
+  };
+  Unplaced find_unplaced() const;
   void complain_of_unplaced();
   void place_elsewhere(const link::WorkerKey& key, const std::string& prompt_id);
   void claim_of_running(const link::WorkerKey& key, Running& running);

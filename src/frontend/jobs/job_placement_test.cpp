@@ -93,11 +93,11 @@ TEST_F(PlacementOfJobs, AJobThatNobodyCanRunWaitsAndSaysWhy) {
   EXPECT_EQ(job.at("status").as_string(), "pending");
   EXPECT_EQ(job.at("reason").as_string(), "no capable worker");
   EXPECT_EQ(job.at("reason_details").as_string(), "no worker has the node class \"B\"");
-  EXPECT_EQ(jobs_->counts().unplaced, 1u);
+  EXPECT_EQ(jobs_->unplaced(), 1u);
   greet("rich", "B");
   EXPECT_EQ(shown("special"), (std::vector<std::string>{"rich"}));
   EXPECT_EQ(parse_json(*jobs_->job({}, "special")).find("reason"), nullptr);
-  EXPECT_EQ(jobs_->counts().unplaced, 0u);
+  EXPECT_EQ(jobs_->unplaced(), 0u);
 }
 
 TEST_F(PlacementOfJobs, AWorkerThatTakesWhatItCannotRunIsSentAway) {

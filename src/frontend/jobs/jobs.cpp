@@ -199,6 +199,8 @@ void Jobs::free(Free what) { impl_->dispatcher.free(what); }
 void Jobs::pause() { impl_->dispatcher.set_paused(true); }
 void Jobs::resume() { impl_->dispatcher.set_paused(false); }
 Counts Jobs::counts() const { return impl_->dispatcher.counts(); }
+
+std::size_t Jobs::unplaced() const { return impl_->dispatcher.unplaced(); }
 std::vector<WorkerView> Jobs::workers() const { return impl_->dispatcher.workers(); }
 
 std::vector<TextEvent> Jobs::catch_up(const std::string& client_id,

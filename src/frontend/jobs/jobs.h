@@ -88,7 +88,6 @@ struct Counts {
   std::size_t pending = 0;
   std::size_t running = 0;
   std::size_t workers = 0;
-  std::size_t unplaced = 0;         ///< of those pending: no worker that is there could run them
   std::uint64_t accepted = 0;       ///< prompts, since the start like all that follow
   std::uint64_t claims = 0;         ///< a worker asked for a prompt
   std::uint64_t attempts = 0;       ///< a worker was told to run one
@@ -190,6 +189,8 @@ class Jobs {
 
   /// No disk: pending and running, as `queue_remaining` counts them.
   Counts counts() const;
+  /// How many of the prompts that wait no worker that is there could run; 0 while none is there.
+  std::size_t unplaced() const;
   std::vector<WorkerView> workers() const;
   /// No disk. What a client that connects again should be sent to catch up: its running prompt's
   /// `executing` and `progress_state`; with `since` also lifecycle events after that number.

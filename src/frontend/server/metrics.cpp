@@ -95,7 +95,7 @@ std::string Metrics::text(const Now& now) const {
   gauge("queue_running", "Prompts that run.", jobs.running);
   gauge("queue_paused", "1 while nothing is handed to workers.", jobs.paused);
   gauge("queue_unplaced", "Of the prompts that wait, those that no worker there can run.",
-        jobs.unplaced);
+        now.unplaced);
   gauge("workers", "Workers that are there.", jobs.workers);
   gauge("store_writable", "1 while prompts can be written down.", jobs.store_writable);
   counter("prompts_accepted_total", "Prompts that were accepted.", jobs.accepted);

@@ -34,6 +34,7 @@ class Metrics {
   /// Things that are read off when somebody asks.
   struct Now {
     const jobs::Counts& jobs;
+    std::size_t unplaced = 0;  ///< of the prompts that wait
     std::size_t sockets = 0;
     std::uint64_t sockets_dropped = 0;  ///< closed since they did not read
     std::optional<link::BrokerState> broker = {};

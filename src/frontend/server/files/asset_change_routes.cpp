@@ -8,7 +8,7 @@
 #include "frontend/server/files/groups.h"
 #include "frontend/server/files/inert_type.h"
 #include "frontend/server/files/multipart.h"
-#include "frontend/server/files/placement.h"
+#include "frontend/server/files/upload_place.h"
 
 #include <fmt/format.h>
 
@@ -171,7 +171,7 @@ Response upload_file(const Request& request, Services& services, const Form& for
   if (!trim(expected).empty() && content_hash(expected) != hash)
     return asset_problem("HASH_MISMATCH", fmt::format("the file has the hash {}", hash), 400);
   const std::string_view area = area_of(wanted.tags);
-  const Placement place{
+  const UploadPlace place{
       .root = services.folders.area(*paths::find_area(area), user_of(request, services)),
       .name = paths::ClientPath::parse(file.filename->empty() ? wanted.name.value_or("")
                                                               : *file.filename)};

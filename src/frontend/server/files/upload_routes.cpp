@@ -7,7 +7,7 @@
 #include "frontend/server/files/file_state.h"
 #include "frontend/server/files/groups.h"
 #include "frontend/server/files/multipart.h"
-#include "frontend/server/files/placement.h"
+#include "frontend/server/files/upload_place.h"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 /// A form of an upload, checked.
 struct Upload {
-  Placement place;
+  UploadPlace place;
   std::string area;       ///< as sent: "input"
   std::string subfolder;  ///< as sent
   std::string_view content;
@@ -44,9 +44,9 @@ Upload read_upload(const Form& form, const Request& request, Services& services)
   std::string area = form.text_or("type", "input");
   std::string subfolder = form.text_or("subfolder", "");
   const std::string overwrite = form.text_or("overwrite", "false");
-  Placement place{.root = services.folders.area(area_of(area), user_of(request, services)),
-                  .folder = paths::ClientPath::parse_folder(subfolder),
-                  .name = paths::ClientPath::parse(*image->filename)};
+  UploadPlace place{.root = services.folders.area(area_of(area), user_of(request, services)),
+                    .folder = paths::ClientPath::parse_folder(subfolder),
+                    .name = paths::ClientPath::parse(*image->filename)};
   if (overwrite == "true" || overwrite == "1") place.existing = paths::Existing::replace;
   check_visible(place.folder / place.name);
   return Upload{.place = std::move(place),

@@ -55,7 +55,8 @@ awaitable<Response> get_readiness(const Request&, Services& services) {
 
 awaitable<Response> get_metrics(const Request&, Services& services) {
   const jobs::Counts counts = services.jobs.counts();
-  Metrics::Now now{.jobs = counts, .sockets = services.sessions.size()};
+  Metrics::Now now{
+      .jobs = counts, .unplaced = services.jobs.unplaced(), .sockets = services.sessions.size()};
   now.sockets_dropped = services.sessions.fallen_behind();
   if (services.broker) now.broker = services.broker();
   Response response;

@@ -9,7 +9,7 @@
 namespace comfy::server {
 
 /// Where an upload is to go.
-struct Placement {
+struct UploadPlace {
   paths::Root root;
   paths::ClientPath folder = {};
   paths::ClientPath name = {};  ///< below the folder; may have folders of its own
@@ -21,7 +21,7 @@ void check_free_space(const paths::Root& root, std::size_t size, std::uint64_t r
 
 /// Stores `written` under the first name that is free ("a.png", "a (1).png", ..), or finds the file
 /// that holds the bytes of `upload` already. Returns the name it ended up with.
-paths::ClientPath store_upload(const Placement& place, std::string_view upload,
+paths::ClientPath store_upload(const UploadPlace& place, std::string_view upload,
                                std::string_view written);
 
 }  // namespace comfy::server

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "frontend/server/files/placement.h"
+#include "frontend/server/files/upload_place.h"
 
 #include "foundation/base/error.h"
 #include "frontend/server/files/client_files.h"
@@ -39,7 +39,7 @@ void check_free_space(const paths::Root& root, std::size_t size, std::uint64_t r
       "disk_full"};
 }
 
-paths::ClientPath store_upload(const Placement& place, std::string_view upload,
+paths::ClientPath store_upload(const UploadPlace& place, std::string_view upload,
                                std::string_view written) {
   if (place.existing == paths::Existing::replace) {
     paths::NewFile file = place.root.create(place.folder / place.name);
